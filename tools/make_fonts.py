@@ -3,9 +3,9 @@
     .venv/bin/python tools/make_fonts.py NotoSansCJK-Regular.ttc
 
 The source is the collection of Noto Sans CJK 2.004 (Debian: package fonts-noto-cjk) or the single
-OpenType font NotoSansCJKsc-Regular.otf of the same release. The same source and the same fontTools give
-the same bytes. The family gets a name of its own, so that a chart is drawn with this font whether or not
-the reader's system has the full one.
+OpenType font NotoSansCJKsc-Regular.otf of the same release. The same source and the same fontTools
+give the same bytes. The family gets a name of its own, so that a chart is drawn with this font
+whether or not the reader's system has the full one.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def rename(font: TTFont) -> None:
 def main() -> None:
     """Read the arguments and write the subset."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("source", type=Path, help="NotoSansCJK-Regular.ttc or NotoSansCJKsc-Regular.otf")
+    parser.add_argument(
+        "source", type=Path, help="NotoSansCJK-Regular.ttc or NotoSansCJKsc-Regular.otf"
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
     font = open_source(arguments.source)
