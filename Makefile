@@ -1,0 +1,63 @@
+# crmlab: `make` lists what there is to do. Only make installs packages, all from uv.lock, into .venv/.
+# ARGS is passed on, e.g.  make run ARGS="tiering --language zh_CN"  or  make test ARGS="-k rfm".
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Never download a Python: the one that is here is used. The environment is always .venv/.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := .venv
+unexport VIRTUAL_ENV
+
+# An environment that exists is checked in silence and keeps its Python, unless PYTHON= names another.
+QUIET = $(if $(wildcard .venv/pyvenv.cfg),--quiet)
+ifneq ($(origin PYTHON)$(wildcard .venv/pyvenv.cfg),file.venv/pyvenv.cfg)
+WITH_PYTHON = --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+endif
+SYNC = uv="$$($(PYTHON) tools/get_uv.py)" && "$$uv" sync $(QUIET) --locked --inexact $(WITH_PYTHON)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lab bench soak lint clean python environment dev-environment bench-environment
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+run: environment ## run every chapter on the bundled company and print where each report is
+	$(BIN)/crmlab run $(ARGS)
+
+test: lint ## check the code and run all tests, the notebooks too
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lab: environment ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
+
+bench: bench-environment ## measure speed and memory against other packages
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+soak: dev-environment ## check over hundreds of seeds that the intervals cover the known effects
+	$(BIN)/python benchmarks/soak.py $(ARGS)
+
+lint: dev-environment ## check style, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+clean: ## remove what make made: environment, caches, builds (reports/ stays)
+	rm -rf .venv .uv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -type d -prune -exec rm -rf {} +
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "crmlab needs Python 3.11 or newer; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || true)" >&2; \
+	  echo "Name another one, for example: make run PYTHON=python3.12" >&2; exit 1; }
+
+environment: python
+	@$(SYNC) --no-dev
+
+dev-environment: python
+	@$(SYNC)
+
+bench-environment: python
+	@$(SYNC) --group bench
