@@ -4,17 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Never download a Python: the one that is here is used. The environment is always .venv/.
-export UV_PYTHON_DOWNLOADS := never
-export UV_PROJECT_ENVIRONMENT := .venv
-unexport VIRTUAL_ENV
-
-# An environment that exists is checked in silence and keeps its Python, unless PYTHON= names another.
-QUIET = $(if $(wildcard .venv/pyvenv.cfg),--quiet)
-ifneq ($(origin PYTHON)$(wildcard .venv/pyvenv.cfg),file.venv/pyvenv.cfg)
-WITH_PYTHON = --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
-endif
-SYNC = uv="$$($(PYTHON) tools/get_uv.py)" && "$$uv" sync $(QUIET) --locked --inexact $(WITH_PYTHON)
+# An environment that exists keeps its Python, unless PYTHON= names another.
+ENVIRONMENT = @$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lab bench soak lint clean python environment dev-environment bench-environment
@@ -54,10 +45,10 @@ python:
 	  echo "Name another one, for example: make run PYTHON=python3.12" >&2; exit 1; }
 
 environment: python
-	@$(SYNC) --no-dev
+	$(ENVIRONMENT)
 
 dev-environment: python
-	@$(SYNC)
+	$(ENVIRONMENT) --group dev
 
 bench-environment: python
-	@$(SYNC) --group bench
+	$(ENVIRONMENT) --group dev --group bench

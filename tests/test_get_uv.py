@@ -126,6 +126,20 @@ def test_the_index_of_this_machine_is_used(tmp_path, environment, settings, expe
     assert get_uv.index_url(environment, [tmp_path / "absent.conf", file]) == expected
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'index-url = "https://mirror.example/simple"',
+        '[[index]]\nurl = "https://other.example"\n[[index]]\nurl = "https://mirror.example/simple"\n'
+        "default = true",
+    ],
+)
+def test_the_default_index_in_the_settings_of_uv_is_used(tmp_path, settings):
+    file = tmp_path / "uv.toml"
+    file.write_text(settings, encoding="utf-8")
+    assert get_uv.index_url({}, [file]) == "https://mirror.example/simple"
+
+
 def wheel_file(member: str) -> tuple[Wheel, bytes]:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

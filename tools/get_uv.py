@@ -213,20 +213,44 @@ def pip_settings(environment: Mapping[str, str]) -> list[Path]:
     return [Path(named), *files] if named else files
 
 
-def index_url(environment: Mapping[str, str], settings: list[Path]) -> str:
-    """Find the package index this machine uses: the environment, pip's settings, or PyPI."""
+def uv_settings(environment: Mapping[str, str]) -> list[Path]:
+    """List the files in which uv's own index may be configured."""
+    homes = [environment.get("XDG_CONFIG_HOME") or Path.home() / ".config", "/etc"]
+    homes.insert(0, environment.get("APPDATA") or homes[0])
+    return [Path(home, "uv/uv.toml") for home in homes]
+
+
+def index_in_uv_settings(path: Path) -> str:
+    """Read the default index from a uv.toml; empty if it names none."""
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    named = [index["url"] for index in settings.get("index", []) if index.get("default")]
+    return str(named[0] if named else settings.get("index-url", ""))
+
+
+def index_in_pip_settings(path: Path) -> str:
+    """Read the index from one of pip's settings files; empty if it names none."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return ""
+    return parser.get("global", "index-url", fallback="")
+
+
+def index_url(environment: Mapping[str, str], settings: list[Path] | None = None) -> str:
+    """Find the package index this machine uses: environment, settings of uv and pip, or PyPI."""
     for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
         if environment.get(variable):
             url = environment[variable]
             return re.sub(r"^[\w-]+=", "", url).rstrip("/")  # uv allows name=url
+    if settings is None:
+        settings = [*uv_settings(environment), *pip_settings(environment)]
     for path in settings:
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, OSError, UnicodeDecodeError):
-            continue
-        url = parser.get("global", "index-url", fallback="")
-        if url:
+        read = index_in_uv_settings if path.suffix == ".toml" else index_in_pip_settings
+        if url := read(path):
             return url.rstrip("/")
     return DEFAULT_INDEX
 
@@ -268,7 +292,7 @@ def by_venv(home: Path, bound: str) -> Path:
 
 def by_wheel(home: Path, bound: str) -> Path:
     """Download uv's wheel from the package index, check it and take the program out of it."""
-    page_url = index_url(os.environ, pip_settings(os.environ)) + "/uv/"
+    page_url = index_url(os.environ) + "/uv/"
     page = download(page_url).decode("utf-8", errors="replace")
     wheel = choose(wheels_on(page, page_url), this_machine(), bound)
     return unpack(wheel, download(wheel.url), home)
@@ -328,10 +352,15 @@ def find(home: Path, bound: str) -> Path | None:
     return None
 
 
+def find_or_fetch() -> Path:
+    """Return the path of a usable uv, fetching one first where there is none."""
+    bound = required_version()
+    return find(HOME, bound) or fetch(HOME, bound)
+
+
 def main() -> None:
     """Print the path of uv and nothing else to standard output."""
-    bound = required_version()
-    print(find(HOME, bound) or fetch(HOME, bound))
+    print(find_or_fetch())
 
 
 if __name__ == "__main__":
