@@ -219,9 +219,7 @@ class Settings:
 _SCALE_1_5: dict[str, float] = {"minimum": 1, "maximum": 5}
 
 
-def _text(
-    name: str, label: str, label_zh: str, description: str, **more: object
-) -> Column:
+def _text(name: str, label: str, label_zh: str, description: str, **more: object) -> Column:
     return Column(name, "text", label, label_zh, description, **more)  # type: ignore[arg-type]
 
 
@@ -236,9 +234,7 @@ def _code(
     return Column(name, "code", label, label_zh, description, codes=codes, **more)  # type: ignore[arg-type]
 
 
-def _integer(
-    name: str, label: str, label_zh: str, description: str, **more: object
-) -> Column:
+def _integer(name: str, label: str, label_zh: str, description: str, **more: object) -> Column:
     return Column(name, "integer", label, label_zh, description, decimals=0, **more)  # type: ignore[arg-type]
 
 
@@ -250,40 +246,28 @@ def _number(
     decimals: int,
     **more: object,
 ) -> Column:
-    return Column(
-        name, "number", label, label_zh, description, decimals=decimals, **more
-    )  # type: ignore[arg-type]
+    return Column(name, "number", label, label_zh, description, decimals=decimals, **more)  # type: ignore[arg-type]
 
 
-def _money(
-    name: str, label: str, label_zh: str, description: str, **more: object
-) -> Column:
+def _money(name: str, label: str, label_zh: str, description: str, **more: object) -> Column:
     settings: dict[str, object] = {"unit": "money", "combine": "sum"} | more
     return _number(name, label, label_zh, description, 2, **settings)
 
 
-def _boolean(
-    name: str, label: str, label_zh: str, description: str, **more: object
-) -> Column:
+def _boolean(name: str, label: str, label_zh: str, description: str, **more: object) -> Column:
     return Column(name, "boolean", label, label_zh, description, **more)  # type: ignore[arg-type]
 
 
-def _time(
-    name: str, label: str, label_zh: str, description: str, **more: object
-) -> Column:
+def _time(name: str, label: str, label_zh: str, description: str, **more: object) -> Column:
     return Column(name, "datetime", label, label_zh, description, **more)  # type: ignore[arg-type]
 
 
-def _event(
-    name: str, label: str, label_zh: str, description: str, **more: object
-) -> Column:
+def _event(name: str, label: str, label_zh: str, description: str, **more: object) -> Column:
     settings: dict[str, object] = {"known_at": name, "combine": "max"} | more
     return _time(name, label, label_zh, description, **settings)
 
 
-def _date(
-    name: str, label: str, label_zh: str, description: str, **more: object
-) -> Column:
+def _date(name: str, label: str, label_zh: str, description: str, **more: object) -> Column:
     return Column(name, "date", label, label_zh, description, **more)  # type: ignore[arg-type]
 
 
@@ -397,9 +381,7 @@ CUSTOMERS = Table(
             "合同开始",
             "First day of the frame contract.",
         ),
-        _date(
-            "contract_to", "Contract to", "合同结束", "Last day of the frame contract."
-        ),
+        _date("contract_to", "Contract to", "合同结束", "Last day of the frame contract."),
         _date(
             "member_since",
             "Member since",
@@ -471,14 +453,13 @@ ORDERS = Table(
             "on_time",
             "On time",
             "准时",
-            "Whether it arrived by the time promised; where not given, delivered_at is compared with promised_at.",
+            "Whether it arrived by the time promised; where not given, delivered_at is "
+            "compared with promised_at.",
             known_at="delivered_at",
             combine="all",
         ),
         _text("region", "Region", "地区", "Region served."),
-        _text(
-            "service_line", "Service line", "业务类型", "Service or product ordered."
-        ),
+        _text("service_line", "Service line", "业务类型", "Service or product ordered."),
         _text("route", "Route", "线路", "Route of the transport."),
         _money(
             "amount",
@@ -488,9 +469,7 @@ ORDERS = Table(
         ),
         _money("list_price", "List price", "标价", "Price before any discount."),
         _money("discount", "Discount", "折扣额", "Money taken off the list price."),
-        _money(
-            "cost", "Direct cost", "直接成本", "Direct cost of carrying out the order."
-        ),
+        _money("cost", "Direct cost", "直接成本", "Direct cost of carrying out the order."),
         _text(
             "promotion",
             "Promotion",
@@ -612,9 +591,7 @@ CONTACTS = Table(
             "Who started it.",
             {"inbound": ("Inbound", "客户来联"), "outbound": ("Outbound", "主动联系")},
         ),
-        _code(
-            "channel", "Channel", "沟通渠道", "Channel used.", CHANNELS, open_codes=True
-        ),
+        _code("channel", "Channel", "沟通渠道", "Channel used.", CHANNELS, open_codes=True),
         _code(
             "purpose",
             "Purpose",
@@ -636,9 +613,7 @@ CONTACTS = Table(
             "需要答复",
             "Whether an answer is expected of us.",
         ),
-        _time(
-            "planned_for", "Planned for", "计划日期", "Day planned in the visit plan."
-        ),
+        _time("planned_for", "Planned for", "计划日期", "Day planned in the visit plan."),
         _event(
             "responded_at",
             "Responded at",
@@ -667,9 +642,7 @@ SURVEYS = Table(
     "One row per questionnaire sent, answered or not.",
     ("response_id",),
     (
-        _text(
-            "response_id", "Response", "问卷编号", "Identifies the questionnaire sent."
-        ),
+        _text("response_id", "Response", "问卷编号", "Identifies the questionnaire sent."),
         _text(
             "customer_id",
             "Customer",
@@ -803,9 +776,7 @@ ANSWERS = Table(
             "Questionnaire.",
             references="surveys.response_id",
         ),
-        _text(
-            "item", "Item", "题项", "Item of the instrument, declared in the workspace."
-        ),
+        _text("item", "Item", "题项", "Item of the instrument, declared in the workspace."),
         _code(
             "aspect",
             "Aspect",
@@ -847,18 +818,14 @@ COMPLAINTS = Table(
             references="orders.order_id",
         ),
         _time("opened_at", "Opened at", "投诉时间", "When it came in.", combine="min"),
-        _time(
-            "due_at", "Due at", "处理时限", "When it must be resolved.", combine="max"
-        ),
+        _time("due_at", "Due at", "处理时限", "When it must be resolved.", combine="max"),
         _event(
             "first_response_at",
             "First response at",
             "首次答复时间",
             "First answer to the customer.",
         ),
-        _event(
-            "accepted_at", "Accepted at", "受理时间", "When it was accepted (受理)."
-        ),
+        _event("accepted_at", "Accepted at", "受理时间", "When it was accepted (受理)."),
         _event(
             "investigated_at",
             "Investigated at",
@@ -871,18 +838,14 @@ COMPLAINTS = Table(
             "协商完成时间",
             "When the settlement was agreed (协商).",
         ),
-        _event(
-            "resolved_at", "Resolved at", "解决时间", "When it was resolved (解决)."
-        ),
+        _event("resolved_at", "Resolved at", "解决时间", "When it was resolved (解决)."),
         _event(
             "followed_up_at",
             "Followed up at",
             "跟踪反馈时间",
             "When the customer was asked again (跟踪反馈).",
         ),
-        _event(
-            "reopened_at", "Reopened at", "重新投诉时间", "When it was opened again."
-        ),
+        _event("reopened_at", "Reopened at", "重新投诉时间", "When it was opened again."),
         _code(
             "kind",
             "Kind",

@@ -1,0 +1,159 @@
+"""Show a result in a notebook: its table, picture and reading; and keep it for the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crmlab.language import current_language, ngettext, number, set_language
+from crmlab.show.charts import house_style, png, style
+from crmlab.show.columns import Shown, shown
+from crmlab.show.result import Result, needs_a_result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS = 12
+
+
+@dataclass
+class _Session:
+    """What `start` set for this notebook."""
+
+    out: Path | None = None
+    written: list[str] = field(default_factory=list)
+
+
+_session = _Session()
+
+
+def start(*, language: str = "en", out: str = "") -> None:
+    """Begin a notebook: its language, the house style of pictures, and where results are kept.
+
+    Parameters
+    ----------
+    language : str
+    out : str
+        Folder that `show` writes every table and definition to; empty writes nothing.
+    """
+    import matplotlib as mpl
+
+    set_language(language)
+    mpl.rcParams.update(style())
+    _session.out = Path(out) if out else None
+    _session.written.clear()
+
+
+def show(result: Result, *, table: bool = True, picture: bool = True) -> None:
+    """Show a result: its table, its picture, its reading.
+
+    Parameters
+    ----------
+    result : Result
+    table, picture : bool
+        Whether to show each; the reading is always shown.
+
+    Raises
+    ------
+    CrmlabError
+        If it is not a result.
+    """
+    from IPython.display import Markdown, display
+
+    result = needs_a_result(result)
+    if table:
+        _display_table(result)
+    if picture:
+        display_picture(picture_of(result), result.alt())
+    display(Markdown(result.reading()))
+    if _session.out is not None:
+        _keep(result, _session.out)
+
+
+def picture_of(result: Result) -> bytes:
+    """The result's picture in the house style, as PNG bytes."""
+    with house_style():
+        figure = result.plot().get_figure()
+        assert figure is not None
+        return png(figure)  # type: ignore[arg-type]
+
+
+def display_picture(image: bytes, alt: str) -> None:
+    """Display PNG bytes with their text as ``text/plain`` and as metadata for the report."""
+    from IPython.display import display
+
+    data, metadata = bundle(image, alt)
+    display(data, metadata=metadata, raw=True)
+
+
+def shown_table(result: Result, rows: int | None = None) -> pd.DataFrame:
+    """A result's table as the reader sees it: labels for names, formatted text for values.
+
+    Parameters
+    ----------
+    result : Result
+    rows : int, optional
+        At most so many rows.
+    """
+    import pandas as pd
+
+    columns = {}
+    for name, look in _looks(result).items():
+        values = result.table[name].head(rows) if rows else result.table[name]
+        columns[look.label] = [look.written(value, result.context.currency) for value in values]
+    return pd.DataFrame(columns)
+
+
+def _looks(result: Result) -> dict[str, Shown]:
+    formats, labels = result.formats(), result.value_labels()
+    return {
+        name: shown(name, format=formats.get(name), values=labels.get(name))
+        for name in result.table.columns
+    }
+
+
+def bundle(image: bytes, alt: str) -> tuple[dict[str, object], dict[str, object]]:
+    """Data and metadata of an image display; the text stands in both."""
+    from base64 import b64encode
+
+    data: dict[str, object] = {"image/png": b64encode(image).decode(), "text/plain": alt}
+    return data, {"image/png": {"alt": alt}}
+
+
+def _display_table(result: Result) -> None:
+    from IPython.display import display
+
+    head = shown_table(result, ROWS)
+    html = head.to_html(index=False, border=0, classes="crmlab", justify="left")
+    plain = head.to_string(index=False)
+    rest = len(result.table) - len(head)
+    if rest > 0:
+        more = ngettext(
+            "… and {rows} more row; the whole table is result.table.",
+            "… and {rows} more rows; the whole table is result.table.",
+            rest,
+        ).format(rows=number(rest))
+        html, plain = f"{html}\n<p>{more}</p>", f"{plain}\n{more}"
+    display({"text/html": html, "text/plain": plain}, raw=True)
+
+
+def _keep(result: Result, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    _session.written.append(result.measure)
+    name = f"{len(_session.written):02d}_{result.measure}"
+    result.table.to_parquet(out / f"{name}.parquet", index=False)
+    description = {
+        "number": len(_session.written),
+        "measure": result.measure,
+        "title": result.title(),
+        "reading": result.reading(),
+        "alt": result.alt(),
+        "language": current_language(),
+        "currency": result.context.currency,
+        "columns": [{"name": column, **asdict(look)} for column, look in _looks(result).items()],
+        "definition": asdict(result.definition),
+    }
+    text = json.dumps(description, ensure_ascii=False, indent=2)
+    (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")

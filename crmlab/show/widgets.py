@@ -1,0 +1,67 @@
+"""Explorers: a picture that answers to controls in JupyterLab and still reads without a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from crmlab.show.charts import house_style, png
+from crmlab.show.display import bundle
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+    from matplotlib.figure import Figure
+
+
+def explorer(
+    figure: Figure,
+    move: Callable[..., None],
+    words: Callable[..., str],
+    controls: Mapping[str, Widget],
+) -> None:
+    """Show controls over a picture that follows them.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Drawn once; `move` changes its artists.
+    move : callable
+        Takes the controls' values by name and updates the figure's artists.
+    words : callable
+        Takes the same values and says what the picture shows; it is also the picture's text.
+    controls : mapping of str to ipywidgets.Widget
+        By the names of the arguments.
+
+    Notes
+    -----
+    The picture and its sentence are ordinary outputs that are updated in place, so they stand at
+    their defaults in a notebook without a kernel and in a report, where the controls do not work.
+    """
+    from IPython.display import display
+    from ipywidgets import VBox, interactive_output
+
+    values: dict[str, Any] = {name: control.value for name, control in controls.items()}
+    data, metadata = _drawn(figure, move, words, values)
+    picture = display(data, metadata=metadata, raw=True, display_id=True)
+    sentence = display(_sentence(words, values), raw=True, display_id=True)
+
+    def follow(**now: Any) -> None:
+        data, metadata = _drawn(figure, move, words, now)
+        picture.update(data, metadata=metadata, raw=True)
+        sentence.update(_sentence(words, now), raw=True)
+
+    errors = interactive_output(follow, dict(controls))
+    display(VBox([*controls.values(), errors]))
+
+
+def _drawn(
+    figure: Figure, move: Callable[..., None], words: Callable[..., str], values: Mapping[str, Any]
+) -> tuple[dict[str, object], dict[str, object]]:
+    move(**values)
+    with house_style():
+        return bundle(png(figure), words(**values))
+
+
+def _sentence(words: Callable[..., str], values: Mapping[str, Any]) -> dict[str, object]:
+    said = words(**values)
+    return {"text/markdown": said, "text/plain": said}

@@ -1,0 +1,1 @@
+"""What two chapters or more compute, on plain arrays and frames."""

@@ -1,0 +1,25 @@
+"""Chapter 5, customer tiering (客户分级): who the customers are that a company lives on."""
+
+from crmlab.tiering.concentration import (
+    explore_top_share,
+    gini,
+    layers,
+    lorenz,
+    top_shares,
+)
+from crmlab.tiering.rfm import key_accounts, rfm, rfm_rules, rfm_scores, rfm_segments
+from crmlab.tiering.service import on_time
+
+__all__ = [
+    "explore_top_share",
+    "gini",
+    "key_accounts",
+    "layers",
+    "lorenz",
+    "on_time",
+    "rfm",
+    "rfm_rules",
+    "rfm_scores",
+    "rfm_segments",
+    "top_shares",
+]
