@@ -1,0 +1,183 @@
+"""Leave out of a notebook, by name and with the reason, what the given tables cannot answer."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from crmlab.data import model
+from crmlab.errors import UnknownName
+from crmlab.language import _, ngettext
+
+_HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*#*$", re.MULTILINE)
+_PLAIN_LEVEL = 2
+
+#: Table to the columns it lacks.
+Missing = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A section of a notebook that was left out.
+
+    Attributes
+    ----------
+    section : str
+        The section's name in the cells' metadata.
+    title : str
+        Its heading.
+    measure : str
+        The measure that cannot be computed, such as ``"tiering.rfm"``.
+    missing : mapping of str to tuple of str
+        Table to the columns it lacks.
+    """
+
+    section: str
+    title: str
+    measure: str
+    missing: Missing
+
+    def columns(self) -> str:
+        """What is missing, as ``table.column``, one after the other."""
+        return ", ".join(
+            f"{table}.{column}" for table, names in self.missing.items() for column in names
+        )
+
+    def reason(self) -> str:
+        """The reason as a sentence."""
+        count = sum(len(names) for names in self.missing.values())
+        return ngettext(
+            "{measure} needs a column that these data do not have: {columns}.",
+            "{measure} needs columns that these data do not have: {columns}.",
+            count,
+        ).format(measure=self.measure, columns=self.columns())
+
+
+def needs(cell: NotebookNode) -> tuple[str, ...]:
+    """The measures a cell depends on."""
+    return tuple(cell.metadata.get("crmlab", {}).get("needs", ()))
+
+
+def section(cell: NotebookNode) -> str:
+    """The section a cell belongs to; empty if none is said."""
+    return str(cell.metadata.get("crmlab", {}).get("section", ""))
+
+
+def find_measure(name: str) -> Callable[..., Any]:
+    """The function behind a measure's name.
+
+    Raises
+    ------
+    UnknownName
+        If crmlab has no such measure.
+    """
+    module, _dot, function = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(f"crmlab.{module}"), function)  # type: ignore[no-any-return]
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownName(_("There is no measure {name}.").format(name=name)) from error
+
+
+def leave_out(notebook: NotebookNode, crm: object) -> tuple[NotebookNode, list[LeftOut]]:
+    """The notebook without the sections whose measures cannot be computed, and what those were.
+
+    Each such section is replaced by its heading and a note that names the measure and what is
+    missing. Sections whose needs are met stay as they are.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        With ``crmlab: {"section": …, "needs": […]}`` in the metadata of the cells concerned.
+    crm : Workspace
+        The tables there are.
+    """
+    lacking = {name: _missing(name, crm) for cell in notebook.cells for name in needs(cell)}
+    lacking = {name: missing for name, missing in lacking.items() if missing}
+    kept: list[NotebookNode] = []
+    gone: list[LeftOut] = []
+    for cells in _runs(notebook.cells):
+        reasons = [name for name in _all_needs(cells) if name in lacking]
+        if not reasons:
+            kept.extend(cells)
+            continue
+        left = [LeftOut(section(cells[0]), _title(cells), name, lacking[name]) for name in reasons]
+        kept.append(_note(cells, left))
+        gone.extend(left)
+    shortened = deepcopy(notebook)
+    shortened.cells = deepcopy(kept)
+    return shortened, gone
+
+
+def _missing(name: str, crm: object) -> dict[str, tuple[str, ...]]:
+    asked = find_measure(name).missing(crm)  # type: ignore[attr-defined]
+    return {table: tuple(columns) for table, columns in asked.items()}
+
+
+def _runs(cells: list[NotebookNode]) -> list[list[NotebookNode]]:
+    """Cells that follow each other and name the same section, together; the others one by one."""
+    runs: list[list[NotebookNode]] = []
+    for cell in cells:
+        if runs and section(cell) and section(runs[-1][-1]) == section(cell):
+            runs[-1].append(cell)
+        else:
+            runs.append([cell])
+    return runs
+
+
+def _all_needs(cells: list[NotebookNode]) -> list[str]:
+    return list(dict.fromkeys(name for cell in cells for name in needs(cell)))
+
+
+def _heading(cells: list[NotebookNode]) -> tuple[str, str] | None:
+    for cell in cells:
+        found = _HEADING.search(cell.source) if cell.cell_type == "markdown" else None
+        if found:
+            return found[1], found[2]
+    return None
+
+
+def _title(cells: list[NotebookNode]) -> str:
+    heading = _heading(cells)
+    return heading[1] if heading else section(cells[0])
+
+
+def _note(cells: list[NotebookNode], left: list[LeftOut]) -> NotebookNode:
+    heading = _heading(cells) or ("#" * _PLAIN_LEVEL, section(cells[0]))
+    lines = [f"{heading[0]} {heading[1]}", ""]
+    lines.append("> " + _("**Left out.** This section cannot be computed from these data."))
+    for one in left:
+        lines += [">", "> " + _sentence(one)]
+    return new_markdown_cell(
+        "\n".join(lines),
+        id=cells[0].id,
+        metadata={"crmlab": {"section": one.section, "left_out": [one.measure for one in left]}},
+    )
+
+
+def _sentence(left: LeftOut) -> str:
+    """The reason, with each column's label beside its name."""
+    named = ", ".join(
+        f"{_label(table, column)} (`{table}.{column}`)"
+        for table, columns in left.missing.items()
+        for column in columns
+    )
+    count = sum(len(columns) for columns in left.missing.values())
+    return ngettext(
+        "{measure} needs a column that these data do not have: {columns}.",
+        "{measure} needs columns that these data do not have: {columns}.",
+        count,
+    ).format(measure=f"`{left.measure}`", columns=named)
+
+
+def _label(table: str, column: str) -> str:
+    try:
+        return model.table(table).column(column).shown()
+    except UnknownName:
+        return column
