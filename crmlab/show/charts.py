@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansCJKsc-Regular-subset.otf"
@@ -33,6 +34,8 @@ LAYER_COLOURS = {"key": ORANGE, "potential": BLUE, "general": GREY}
 
 DPI = 110
 SIZE = (7.2, 4.2)
+#: Latin characters of the title's size that fit into an inch.
+COLUMNS_PER_INCH = 9.5
 
 
 @cache
@@ -53,10 +56,10 @@ def style() -> Any:
     return {
         "font.family": ["DejaVu Sans", chinese_font()],
         "font.size": 11,
-        "axes.titlesize": 12.5,
-        "axes.titleweight": "bold",
+        "axes.titlesize": 13,
         "axes.titlelocation": "left",
         "axes.titlepad": 12,
+        "figure.titlesize": 13,
         "axes.labelcolor": INK,
         "axes.edgecolor": MUTED,
         "axes.spines.top": False,
@@ -105,8 +108,21 @@ def png(figure: Figure) -> bytes:
 
 
 def set_title(ax: Axes, title: str) -> None:
-    """The computed title, on as many lines as its length asks for."""
-    ax.set_title(wrapped(title, width=_title_width(ax)))
+    """The computed title, over the whole width of a picture that has only these axes."""
+    figure: Any = ax.get_figure()
+    if len(figure.axes) > 1:
+        ax.set_title(title)
+        return
+    # Over the axes alone a title is cut off where long labels leave them little width.
+    columns = int(figure.get_size_inches()[0] * COLUMNS_PER_INCH)
+    figure.suptitle(wrapped(title, columns), x=0.01, ha="left")
+
+
+def share_axis(axis: Axis) -> None:
+    """Write the ticks of an axis as percentages, with as many decimals as they need."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(xmax=1))
 
 
 def wrapped(text: str, width: int) -> str:
@@ -121,9 +137,3 @@ def wrapped(text: str, width: int) -> str:
     from rich.text import Text
 
     return "\n".join(line.plain.rstrip() for line in Text(text).wrap(Console(), width))
-
-
-def _title_width(ax: Axes) -> int:
-    figure = ax.get_figure()
-    inches = SIZE[0] if figure is None else figure.get_size_inches()[0]  # type: ignore[union-attr]
-    return int(inches * 9.5)

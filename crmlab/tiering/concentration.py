@@ -368,7 +368,7 @@ class Layers(Result):
             ],
         )
         axes.axvline(0, color=charts.MUTED, linewidth=1)
-        axes.xaxis.set_major_formatter(lambda share, _place: percent(share, 0))
+        charts.share_axis(axes.xaxis)
         axes.set_xlabel(_("Share of profit; diamond: as taught"))
         charts.set_title(axes, self.title())
         return axes
@@ -680,7 +680,7 @@ def _layers_sentence(result: Layers) -> str:
 
 def _share_axes(axes: Axes, xlabel: str, ylabel: str) -> None:
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda share, _place: percent(share, 0))
+        charts.share_axis(axis)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.005)
     axes.set_xlabel(xlabel)

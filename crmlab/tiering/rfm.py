@@ -150,8 +150,8 @@ class RFM(Result):
                 axes.text(column, row, number(count), ha="center", va="center", color=colour)
         axes.set_xticks(range(len(grid.columns)), [str(f) for f in grid.columns])
         axes.set_yticks(range(len(grid.index)), [str(r) for r in grid.index])
-        axes.set_xlabel(_("F score: how often (5 = most often)"))
-        axes.set_ylabel(_("R score: how lately (5 = last bought most recently)"))
+        axes.set_xlabel(_("F score (5 = bought most often)"))
+        axes.set_ylabel(_("R score (5 = bought most recently)"))
         charts.set_title(axes, self.title())
         return axes
 
@@ -324,8 +324,10 @@ class Segments(Result):
         names = segment_names(self.rules)
         axes.set_yticks(places, [names[segment] for segment in self.table["segment"]])
         axes.axvline(0, color=charts.MUTED, linewidth=1)
-        axes.xaxis.set_major_formatter(lambda share, _place: percent(share, 0))
-        axes.legend(loc="lower right")
+        charts.share_axis(axes.xaxis)
+        handles, labels = axes.get_legend_handles_labels()
+        # The bars are stacked upwards, the legend is read downwards.
+        axes.legend(handles[::-1], labels[::-1], loc="lower right")
         charts.set_title(axes, self.title())
         return axes
 
@@ -466,7 +468,7 @@ class KeyAccounts(Result):
             self.table.loc[quiet, "rank"], reached[quiet], color=charts.ORANGE, s=22, zorder=3,
             label=_(", ").join(names[code] for code in QUIET if code in names),
         )  # fmt: skip
-        axes.yaxis.set_major_formatter(lambda share, _place: percent(share, 0))
+        charts.share_axis(axes.yaxis)
         axes.set_ylim(0, None)
         axes.set_xlim(0, None)
         axes.set_xlabel(_("Rank of the key account"))

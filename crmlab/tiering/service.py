@@ -75,7 +75,7 @@ class OnTime(Result):
         names = [self._name(row) for _index, row in known.iterrows()]
         axes.set_yticks(places, names)
         axes.set_ylim(-0.7, len(known) - 0.3)
-        axes.xaxis.set_major_formatter(lambda share, _place: percent(share, 0))
+        charts.share_axis(axes.xaxis)
         axes.set_xlabel(
             _("Share on time with {confidence} interval; dashed: all orders").format(
                 confidence=percent(self.confidence, 0)
