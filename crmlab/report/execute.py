@@ -246,8 +246,8 @@ class _PatientChannel(AsyncZMQSocketChannel):
 
 
 class _PatientClient(AsyncKernelClient):
-    shell_channel_class = Type(_PatientChannel)  # type: ignore[assignment]
-    iopub_channel_class = Type(_PatientChannel)  # type: ignore[assignment]
+    shell_channel_class = Type(_PatientChannel)
+    iopub_channel_class = Type(_PatientChannel)
 
 
 class _OwnKernel(AsyncKernelManager):
@@ -266,7 +266,7 @@ class _OwnKernel(AsyncKernelManager):
         self.connection_file = str(self._folder / "k.json")
 
     @default("client_factory")
-    def _client_factory_default(self) -> type[AsyncKernelClient]:  # type: ignore[override]
+    def _client_factory_default(self) -> type[AsyncKernelClient]:
         return _PatientClient
 
     @property

@@ -244,8 +244,8 @@ def _scope(parts: Iterable[Tag], scope: str) -> None:
         if not cell.get_text(strip=True):
             cell.name = "td"
             continue
-        wide = int(str(cell.get("colspan", 1))) > 1
-        tall = scope == "row" and int(str(cell.get("rowspan", 1))) > 1
+        wide = int(str(cell.get("colspan", "1"))) > 1
+        tall = scope == "row" and int(str(cell.get("rowspan", "1"))) > 1
         cell["scope"] = f"{scope}group" if wide or tall else scope
 
 

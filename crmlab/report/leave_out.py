@@ -80,7 +80,7 @@ def find_measure(name: str) -> Callable[..., Any]:
     """
     module, _dot, function = name.rpartition(".")
     try:
-        return getattr(importlib.import_module(f"crmlab.{module}"), function)  # type: ignore[no-any-return]
+        return getattr(importlib.import_module(f"crmlab.{module}"), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownName(_("There is no measure {name}.").format(name=name)) from error
 
