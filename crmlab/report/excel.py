@@ -33,7 +33,7 @@ _SHEET_NAME = 31
 _FORMATS = {
     "text": "@",
     "integer": "#,##0",
-    "number": "#,##0.00",
+    "number": "#,##0.000",
     "number1": "#,##0.0",
     "percent": "0.0%",
     "money": "#,##0.00",
@@ -44,6 +44,7 @@ _TITLE = Font(bold=True, size=14)
 _HEADER = Font(bold=True)
 _HEADER_FILL = PatternFill("solid", start_color="FFE8ECF1")
 _WRAP = Alignment(wrap_text=True, vertical="top")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _FORBIDDEN_IN_NAMES = re.compile(r"[\[\]:*?/\\]")
 
 
@@ -159,9 +160,10 @@ def _write_measure(sheet: Worksheet, measure: _Measure) -> None:
     _header(sheet, 3, [column["label"] for column in columns])
     shown = table.head(MAX_ROWS - 10)
     for position, column in enumerate(columns, start=1):
-        number_format = _FORMATS.get(column["format"], "General")
+        number_format = _number_format(column["format"], str(said.get("currency", "")))
+        words = column.get("values") or {}
         for row, value in enumerate(shown[column["name"]], start=4):
-            _put(sheet.cell(row, position), value, number_format)
+            _put(sheet.cell(row, position), words.get(str(value), value), number_format)
     sheet.freeze_panes = "A4"
     _widths(sheet, 3)
     below = 5 + len(shown)
@@ -174,7 +176,14 @@ def _write_measure(sheet: Worksheet, measure: _Measure) -> None:
         _put(sheet.cell(below + offset, 1), sentence)
 
 
-def _columns(measure: _Measure) -> list[dict[str, str]]:
+def _number_format(kind: str, currency: str) -> str:
+    number_format = _FORMATS.get(kind, "General")
+    if kind == "money" and _CURRENCY.fullmatch(currency):
+        return f"[${currency}] {number_format}"
+    return number_format
+
+
+def _columns(measure: _Measure) -> list[dict[str, Any]]:
     declared = measure.said.get("columns")
     if declared:
         return list(declared)

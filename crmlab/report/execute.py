@@ -9,6 +9,7 @@ is the Python that runs crmlab, never another one that a ``python3`` kernel spec
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -32,6 +33,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
@@ -187,7 +189,22 @@ def _attempt(
         raise _Stalled(_failure(begun, message)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _close_loop()
     return _tidy(done)
+
+
+def _close_loop() -> None:
+    """Close the event loop that the Jupyter libraries made for this thread and leave open."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        return  # somebody else's
+    loop = ensure_event_loop()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    asyncio.set_event_loop(None)
 
 
 def _failure(begun: list[NotebookNode], message: str) -> Failure:

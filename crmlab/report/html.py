@@ -24,6 +24,10 @@ from crmlab.report.mathml import markdown_to_html
 
 _TEMPLATES = Path(__file__).parent
 _TITLE = re.compile(r"\A\s*# +(.+?)\s*#*\s*(?:\n|\Z)")
+# a number with its sign, currency, separators, unit of share; or nothing, or a dash for nothing
+_NUMBER = re.compile(
+    r"[-+−–]?\s*[A-Z$€£¥]{0,4}\s?[-+−]?[\d.,\s]*(e[-+]?\d+)?\s*%?|NaN|None|NaT|nan"
+)
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _SHOWN_FIRST = [
@@ -230,13 +234,30 @@ def _sublist(soup: BeautifulSoup, item: Tag) -> Tag:
 def _label_tables(soup: BeautifulSoup) -> None:
     """Header cells say what they head, and a wide table scrolls by itself, also by keyboard."""
     for table in soup("table"):
-        for name in ("border", "style"):
-            del table[name]
+        del table["border"]
+        for element in [table, *table("tr"), *table(["th", "td"])]:
+            del element["style"]
+        _align_numbers(table)
         _scope(table("thead"), "col")
         _scope(table("tbody"), "row")
         frame = soup.new_tag("div", attrs={"class": "table", "role": "region", "tabindex": "0"})
         frame["aria-label"] = _table_name(table)
         table.wrap(frame)
+
+
+def _align_numbers(table: Tag) -> None:
+    """Columns of numbers are set to the right, with their heading."""
+    rows = [row(["th", "td"], recursive=False) for row in table("tr")]
+    body = [row for row in rows if row and not row[0].find_parent("thead")]
+    width = max((len(row) for row in body), default=0)
+    # a table with joined cells is left as it is
+    if any(len(row) != width for row in rows):
+        return
+    for column in range(width):
+        if all(_NUMBER.fullmatch(row[column].get_text(strip=True)) for row in body):
+            for row in rows:
+                classes = [str(name) for name in row[column].get_attribute_list("class") if name]
+                row[column]["class"] = " ".join([*classes, "number"])
 
 
 def _scope(parts: Iterable[Tag], scope: str) -> None:
