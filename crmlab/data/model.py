@@ -111,6 +111,9 @@ class Table:
     starts : str
         The time column at which a record begins; records that begin after `as_of` are excluded.
         Empty for tables whose rows have no time of their own.
+    follows : str
+        For a table without a time of its own: ``"table.column"`` of the record its rows belong to, the
+        time at which they become known.
     """
 
     name: str
@@ -120,6 +123,7 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     starts: str = ""
+    follows: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -416,6 +420,7 @@ CUSTOMERS = Table(
             "Tier given by the company; wins over a computed one.",
         ),
     ),
+    starts="acquired_on",
 )
 
 ORDERS = Table(
@@ -793,6 +798,7 @@ ANSWERS = Table(
         ),
         _number("value", "Value", "得分", "The answer, on the item's scale.", 2),
     ),
+    follows="surveys.answered_at",
 )
 
 COMPLAINTS = Table(

@@ -1,0 +1,389 @@
+"""The engine: runs a query file on tables of any size and hands back a small pandas frame.
+
+DuckDB is embedded, reads Arrow and Parquet in place, spills to a temporary folder and never loads an
+extension. A query file is plain SQL in ``crmlab/data/queries``; its first comment says what one row of
+the result is, and a line ``-- Ordered by:`` names the columns the result is sorted by.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crmlab.data import model
+from crmlab.errors import CrmlabError, UnknownName
+from crmlab.language import _
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import pyarrow as pa
+
+QUERIES = Path(__file__).parent / "queries"
+
+#: Decimals that sums are rounded to, so that what should net to zero does.
+DECIMALS = 6
+
+_SQL_TYPES = {
+    "text": "VARCHAR",
+    "code": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "datetime": "TIMESTAMP",
+    "date": "DATE",
+}
+
+
+def query_names() -> tuple[str, ...]:
+    """Names of the queries there are.
+
+    Examples
+    --------
+    >>> "customer_summary" in query_names()
+    True
+    """
+    return tuple(sorted(path.stem for path in QUERIES.glob("*.sql")))
+
+
+@cache
+def query_text(name: str) -> str:
+    """The SQL of a query file.
+
+    Raises
+    ------
+    UnknownName
+        If there is no query of that name.
+    """
+    if name not in query_names():
+        raise UnknownName(
+            _("There is no query {query}. The queries are: {names}.").format(
+                query=name, names=", ".join(query_names())
+            )
+        )
+    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def parameters(sql: str) -> tuple[str, ...]:
+    """Names of the values that a query binds, without its comments.
+
+    Examples
+    --------
+    >>> parameters("-- $not_this\\nSELECT $period_from, $period_to, $period_from")
+    ('period_from', 'period_to')
+    """
+    found = re.findall(r"\$(\w+)", _without_comments(sql))
+    return tuple(dict.fromkeys(found))
+
+
+def quoted(name: str) -> str:
+    '''An identifier in double quotes, as every SQL engine reads it.
+
+    Examples
+    --------
+    >>> quoted('a "b"')
+    '"a ""b\"""'
+    '''
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A text as an SQL literal.
+
+    Examples
+    --------
+    >>> literal("l'amour")
+    "'l''amour'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def sql_type(column: model.Column) -> str:
+    """DuckDB's type for a column of the model.
+
+    Examples
+    --------
+    >>> sql_type(model.table("orders").column("amount"))
+    'DOUBLE'
+    """
+    return _SQL_TYPES[column.type]
+
+
+def as_of_end(as_of: date) -> datetime:
+    """The first moment that no longer counts: midnight after the day `as_of`.
+
+    Examples
+    --------
+    >>> as_of_end(date(2025, 12, 31))
+    datetime.datetime(2026, 1, 1, 0, 0)
+    """
+    return datetime(as_of.year, as_of.month, as_of.day) + timedelta(days=1)
+
+
+def resolve(by: str | Sequence[str], present: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    """The columns to group by, each with its table.
+
+    Parameters
+    ----------
+    by : str or sequence of str
+        Columns of orders, or of customers; ``"customers.region"`` where both have one.
+    present : mapping of str to columns
+        The columns that the workspace has, by table.
+
+    Returns
+    -------
+    list of (str, str)
+        Table and column.
+
+    Raises
+    ------
+    UnknownName
+        If neither table has such a column; the message lists those there are.
+
+    Examples
+    --------
+    >>> resolve(["region", "size"], {"orders": ["region"], "customers": ["region", "size"]})
+    [('orders', 'region'), ('customers', 'size')]
+    """
+    names = [by] if isinstance(by, str) else list(by)
+    return [_resolve_one(name, present) for name in names if name]
+
+
+def _resolve_one(name: str, present: Mapping[str, Iterable[str]]) -> tuple[str, str]:
+    wanted, _dot, column = name.rpartition(".")
+    for table in ("orders", "customers"):
+        if wanted in ("", table) and column in set(present.get(table, ())):
+            return table, column
+    available = list(model.table("orders").names)
+    available = [c for c in available if c in set(present.get("orders", ()))]
+    customers = set(present.get("customers", ()))
+    available += [
+        c if c not in available else f"customers.{c}"
+        for c in model.table("customers").names
+        if c in customers
+    ]
+    raise UnknownName(
+        _("There is no column {column} to group by. There are: {names}.").format(
+            column=name, names=", ".join(available)
+        )
+    )
+
+
+def render(sql: str, by: Sequence[tuple[str, str]] = ()) -> str:
+    """A query with its identifiers filled in.
+
+    ``{by}`` stands for the columns to group by, ``{by_names}`` for their names in the result and
+    ``{join_customers}`` for the join that columns of customers need. A line that holds nothing else,
+    or only ``GROUP BY`` with it, falls away where there is nothing to put in.
+
+    Examples
+    --------
+    >>> render("SELECT\\n  {by},\\n  COUNT(*) AS n\\nFROM orders\\nGROUP BY {by_names}")
+    'SELECT\\n  COUNT(*) AS n\\nFROM orders'
+    """
+    names = _result_names(by)
+    columns = [
+        f"{table}.{quoted(column)} AS {quoted(name)}"
+        for (table, column), name in zip(by, names, strict=True)
+    ]
+    join = ""
+    if any(table == "customers" for table, _column in by):
+        join = "LEFT JOIN customers ON orders.customer_id = customers.customer_id"
+    filled = {
+        "{by}": ", ".join(columns),
+        "{by_names}": ", ".join(quoted(name) for name in names),
+        "{join_customers}": join,
+    }
+    lines = (_render_line(line, filled) for line in sql.splitlines())
+    return "\n".join(line for line in lines if line is not None)
+
+
+def _result_names(by: Sequence[tuple[str, str]]) -> list[str]:
+    names: list[str] = []
+    for table, column in by:
+        names.append(column if column not in names else f"{table}_{column}")
+    return names
+
+
+def _render_line(line: str, filled: Mapping[str, str]) -> str | None:
+    bare = line.strip().removeprefix("GROUP BY").strip().removesuffix(",")
+    if bare in filled and not filled[bare]:
+        return None
+    for placeholder, text in filled.items():
+        line = line.replace(placeholder, text)
+    return line
+
+
+def _without_comments(sql: str) -> str:
+    return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+
+
+def _order(sql: str, by: Sequence[tuple[str, str]]) -> str:
+    """The columns that the query's first comment says the result is ordered by."""
+    found = re.search(r"^-- Ordered by: (.+)$", sql, flags=re.MULTILINE)
+    if found is None:
+        return ""
+    names: list[str] = []
+    for name in found.group(1).split(","):
+        names += _result_names(by) if name.strip() == "{by}" else [name.strip()]
+    return ", ".join(f"{quoted(name)} NULLS LAST" for name in names)
+
+
+class Engine:
+    """DuckDB in memory, closed to the network and to all files but those named.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Files that may be read in place.
+    memory_limit : str
+        Such as ``"4GB"``; empty: the environment variable CRMLAB_MEMORY, or half of the machine's.
+    """
+
+    def __init__(self, files: Iterable[Path] = (), *, memory_limit: str = "") -> None:
+        import duckdb
+
+        self._folder = tempfile.TemporaryDirectory(prefix="crmlab-")
+        self.folder = Path(self._folder.name)
+        self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "temp_directory": str(self.folder / "spill"),
+                "memory_limit": memory_limit or _memory(),
+            },
+        )
+        self._close(files)
+        self._held: list[object] = []
+
+    def _close(self, files: Iterable[Path]) -> None:
+        paths = ", ".join(literal(str(path)) for path in files)
+        run = self.connection.execute
+        run(f"SET allowed_paths = [{paths}]")
+        run(f"SET allowed_directories = [{literal(str(self.folder))}]")
+        run("SET enable_external_access = false")
+        run("SET lock_configuration = true")
+
+    def add_arrow(self, name: str, table: pa.Table) -> None:
+        """Register an Arrow table under a name, without copying it."""
+        self.connection.register(name, table)
+        self._held.append(table)
+
+    def add_parquet(self, name: str, paths: Sequence[Path]) -> None:
+        """Make Parquet files readable in place as one table; `_file` and `_row` tell where a row stands."""
+        files = ", ".join(literal(str(path)) for path in paths)
+        self.execute(
+            f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT *, file_row_number + 1 AS _row,"
+            f" {_file_number(paths)} AS _file"
+            f" FROM read_parquet([{files}], file_row_number = true, filename = true,"
+            " union_by_name = true)"
+        )
+
+    def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
+        """Run a statement for its effect."""
+        self.connection.execute(sql, dict(values or {}))
+
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a small result."""
+        return self.connection.execute(sql, dict(values or {})).fetchall()
+
+    def arrow(self, sql: str, values: Mapping[str, Any] | None = None) -> pa.Table:
+        """A result as an Arrow table."""
+        import duckdb
+
+        try:
+            result = self.connection.sql(sql, params=dict(values or {}))
+            return result.to_arrow_table()
+        except duckdb.OutOfMemoryException as error:
+            raise CrmlabError(
+                _(
+                    "The query needs more memory than it may use. Set the environment variable"
+                    " CRMLAB_MEMORY, for example to 8GB, or take a sample with crm.sample()."
+                )
+            ) from error
+
+    def query(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        *,
+        by: Sequence[tuple[str, str]] = (),
+    ) -> pd.DataFrame:
+        """Run a query file and hand its result back as pandas, sums rounded to `DECIMALS`."""
+        text = query_text(name)
+        sql = _without_comments(render(text, by))
+        order = _order(text, by)
+        if order:
+            sql = f"SELECT * FROM (\n{sql}\n) AS result ORDER BY {order}"
+        wanted = set(parameters(sql))
+        bound = {key: value for key, value in values.items() if key in wanted}
+        bound |= dict.fromkeys(wanted - bound.keys())
+        return summary_frame(self.arrow(sql, bound))
+
+    def close(self) -> None:
+        """Give back memory and temporary files."""
+        self.connection.close()
+        self._folder.cleanup()
+
+
+def _file_number(paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return "0"
+    files = ", ".join(literal(str(path)) for path in paths)
+    return f"list_position([{files}], filename) - 1"
+
+
+def _memory() -> str:
+    given = os.environ.get("CRMLAB_MEMORY", "")
+    if given:
+        return given
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return "4GB"
+    return f"{max(whole // 2, 2**30) // 2**20}MiB"
+
+
+def model_frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table in the model's pandas types.
+
+    Text is ``str``, whole numbers ``Int64``, numbers ``float64``, truth values ``boolean`` and times
+    ``datetime64[us]``; missing is missing in all of them.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    types: dict[Any, Any] = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    return _dates_as_times(table).to_pandas(types_mapper=types.get)
+
+
+def summary_frame(table: pa.Table) -> pd.DataFrame:
+    """The result of a query: counts ``int64``, sums ``float64`` and rounded, days ``datetime64[us]``."""
+    import pandas as pd
+    import pyarrow as pa
+
+    types: dict[Any, Any] = {pa.bool_(): pd.BooleanDtype()}
+    frame = _dates_as_times(table).to_pandas(types_mapper=types.get)
+    for name in frame.columns[frame.dtypes == "float64"]:
+        frame[name] = frame[name].round(DECIMALS) + 0.0
+    return frame
+
+
+def _dates_as_times(table: pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    for position, column in enumerate(table.schema):
+        if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+            values = table.column(position).cast(pa.timestamp("us"))
+            table = table.set_column(position, column.name, values)
+        if pa.types.is_null(column.type):
+            values = table.column(position).cast(pa.string())
+            table = table.set_column(position, column.name, values)
+    return table
