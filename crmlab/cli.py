@@ -1,6 +1,6 @@
 """The command ``crmlab``.
 
-Exit codes: 0 all went well; 1 a chapter failed; 2 the command or the data are wrong.
+Exit codes: 0 all went well; 1 a chapter failed; 2 the command or the data are wrong; 130 stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crmlab.report.runner import Progress
 
 #: Exit codes.
-CHAPTER_FAILED, WRONG = 1, 2
+CHAPTER_FAILED, WRONG, STOPPED = 1, 2, 130
 
 _WIDE = 10_000
 
@@ -46,9 +46,6 @@ def main() -> None:
     except CrmlabError as error:
         print(str(error), file=sys.stderr)
         raise SystemExit(WRONG) from None
-    except KeyboardInterrupt:
-        print(_("Stopped."), file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 def _print_version(wanted: bool) -> None:
@@ -93,17 +90,21 @@ def run(
     # Imported here: the help should not wait for pandas and Jupyter.
     from crmlab import report
 
-    with _progress() as progress:
-        reports = report.run(
-            chapter or [],
-            data=data,
-            files=files,
-            student=student,
-            as_of=as_of,
-            language=language,
-            out=out,
-            progress=progress,
-        )
+    try:
+        with _progress() as progress:
+            reports = report.run(
+                chapter or [],
+                data=data,
+                files=files,
+                student=student,
+                as_of=as_of,
+                language=language,
+                out=out,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        print(_("Stopped."), file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
     crmlab.set_language(language)
     _tell(reports)
     if any(one.failure for one in reports):
