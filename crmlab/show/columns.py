@@ -124,6 +124,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "on_time": (_("On time"), "integer"),
         "late": (_("Late"), "integer"),
         "overdue": (_("Overdue"), "integer"),
+        "below": (_("Below the others"), "boolean"),
         "unknown": (_("Not known"), "integer"),
         "layer": (_("Layer"), "text"),
         "customers_share": (_("Share of customers"), "percent"),

@@ -71,12 +71,13 @@ class Population:
     def cancellation_rule(self) -> str:
         """How cancellations are treated, with their number."""
         count = int(self.orders["cancellations"])
-        rule = _(
-            "An order of negative amount is a cancellation or refund: it is subtracted from "
-            "revenue and is not a purchase"
-        )
-        found = ngettext("{count} order is one.", "{count} orders are.", count)
-        return _("{rule}; {found}").format(rule=rule, found=found.format(count=number(count)))
+        return ngettext(
+            "{count} order of negative amount is a cancellation or refund: "
+            "it is subtracted from revenue and is not a purchase.",
+            "{count} orders of negative amount are cancellations or refunds: "
+            "they are subtracted from revenue and are not purchases.",
+            count,
+        ).format(count=number(count))
 
     def sentence(self, *, without_revenue: bool = True, only_cancelled: bool = False) -> str:
         """The exclusions in one sentence."""

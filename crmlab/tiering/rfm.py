@@ -164,9 +164,8 @@ class RFM(Result):
     def reading(self) -> str:
         middle = self.table[list(SCORES)].median()
         typical = _(
-            "Half of the {customers} customers last bought within {recency} days, bought at "
-            "least {frequency} times, "
-            "and brought at least {monetary}."
+            "Of the {customers} customers, half last bought within {recency} days; "
+            "half bought at least {frequency} times; half brought at least {monetary}."
         ).format(
             customers=number(len(self.table)),
             recency=number(middle["recency"]),

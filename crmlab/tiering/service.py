@@ -131,18 +131,25 @@ class OnTime(Result):
         ]
         return " · ".join(names)
 
+    def _record(self) -> str:
+        return _("order line") if self.record == "line" else _("order")
+
     def _records(self) -> str:
         return _("order lines") if self.record == "line" else _("orders")
 
     def _apart(self) -> str:
-        below = self.table[self.table["high"] < self.overall["share"]]
+        below = self.table[self.table["below"]]
         if below.empty:
             return _(
-                "No group's interval lies wholly below the overall share: these data do not "
-                "tell the groups apart from the whole."
-            )
-        return _("Wholly below the overall share: {groups}. This says where, not why.").format(
-            groups=_(", ").join(self._name(row) for _index, row in below.iterrows())
+                "No group lies below the others by more than chance would bring about "
+                "among {groups} groups."
+            ).format(groups=number(len(self.table)))
+        return _(
+            "Below the others by more than chance would bring about among {groups} groups: "
+            "{below}. This says where, not why."
+        ).format(
+            groups=number(len(self.table)),
+            below=_(", ").join(self._name(row) for _index, row in below.iterrows()),
         )
 
     def _left_out(self) -> str:
@@ -154,7 +161,7 @@ class OnTime(Result):
 
     def _define(self) -> Definition:
         independent = _("each {record} taken as independent, as no customer is given").format(
-            record=self.record
+            record=self._record()
         )
         clustered = _("trials divided by the design effect of orders within customers")
         exclusion = Exclusion(
@@ -170,7 +177,7 @@ class OnTime(Result):
                 "On time as given in the data, else delivered_at compared with promised_at; "
                 "one row is one {record}. {confidence} Wilson intervals, {trials}."
             ).format(
-                record=self.record,
+                record=self._record(),
                 confidence=percent(self.confidence, 0),
                 trials=clustered if self.clustered else independent,
             ),
@@ -202,7 +209,8 @@ def on_time(
     -------
     OnTime
         `.table` has a row per group, best first: the columns of `by`, orders, on_time, late,
-        overdue (of the late, those still under way), unknown, share, low, high.
+        overdue (of the late, those still under way), unknown, share, low, high, and with `by`
+        below: whether the group lies below the others together.
 
     Raises
     ------
@@ -219,9 +227,14 @@ def on_time(
     group's trials are divided by its design effect before the Wilson interval is taken; without
     customers the orders are taken as independent, which the definition then says.
 
+    A group is compared with all the others by the score test of two shares, its trials divided
+    by the design effects; `below` holds at the level 1 − confidence after Holm's correction for
+    the number of groups.
+
     References
     ----------
-    Wilson (1927); Rao, J. N. K. and Scott, A. J. (1992), Biometrics 48, 577-585.
+    Wilson (1927); Rao, J. N. K. and Scott, A. J. (1992), Biometrics 48, 577-585. Holm, S. (1979),
+    Scandinavian Journal of Statistics 6, 65-70.
     """
     groups = _columns(by)
     clustered = crm.has("orders", "customer_id")
@@ -229,20 +242,23 @@ def on_time(
     if cells[["on_time", "late"]].to_numpy().sum() == 0:
         raise NotEnoughData(_("No order has a known outcome, so there is no share on time."))
     overall = _share(cells, clustered, confidence)
-    if groups:
-        parts = cells.groupby(groups, dropna=False, sort=True)
-        rows = [_named(groups, key) | _share(part, clustered, confidence) for key, part in parts]
-    else:
-        rows = [overall]
-    table = pd.DataFrame(rows)
+    table = _by_group(cells, groups, clustered, confidence) if groups else pd.DataFrame([overall])
     table[COUNTS] = table[COUNTS].astype("int64")
-    table = table.sort_values(
-        ["share", *groups], ascending=[False, *[True] * len(groups)], ignore_index=True
-    )
     shares = pd.Series({name: overall[name] for name in ("share", "low", "high")})
     return OnTime(
         table, Context.of(crm), tuple(groups), shares, clustered, crm.settings.record, confidence
     )
+
+
+def _by_group(
+    cells: pd.DataFrame, groups: list[str], clustered: bool, confidence: float
+) -> pd.DataFrame:
+    parts = cells.groupby(groups, dropna=False, sort=True)
+    rows = [_named(groups, key) | _share(part, clustered, confidence) for key, part in parts]
+    probabilities = [_difference(part, cells.drop(part.index), clustered) for _key, part in parts]
+    table = pd.DataFrame(rows).assign(below=_below(probabilities, 1 - confidence))
+    directions = [False, *[True] * len(groups)]
+    return table.sort_values(["share", *groups], ascending=directions, ignore_index=True)
 
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
@@ -253,11 +269,44 @@ def _columns(by: str | Sequence[str] | None) -> list[str]:
 
 def _share(cells: pd.DataFrame, clustered: bool, confidence: float) -> dict[str, Any]:
     counts = cells[COUNTS].sum()
-    known = counts["on_time"] + counts["late"]
-    effect = design_effect(cells["on_time"], cells["on_time"] + cells["late"]) if clustered else 1.0
-    interval = wilson(counts["on_time"] / effect, known / effect, confidence=confidence)
-    share = counts["on_time"] / known if known else np.nan
+    on_time, known = _effective(cells, clustered)
+    interval = wilson(on_time, known, confidence=confidence)
+    share = on_time / known if known else np.nan
     return {**counts, "share": share, "low": float(interval.low), "high": float(interval.high)}
+
+
+def _effective(cells: pd.DataFrame, clustered: bool) -> tuple[float, float]:
+    """Orders on time and orders known, both divided by the design effect."""
+    on_time, known = cells["on_time"], cells["on_time"] + cells["late"]
+    effect = design_effect(on_time, known) if clustered else 1.0
+    return on_time.sum() / effect, known.sum() / effect
+
+
+def _difference(group: pd.DataFrame, others: pd.DataFrame, clustered: bool) -> tuple[float, float]:
+    """Share of a group less that of the others, and its two-sided probability by chance."""
+    from statsmodels.stats.proportion import test_proportions_2indep
+
+    (hits, trials), (other_hits, other_trials) = (
+        _effective(cells, clustered) for cells in (group, others)
+    )
+    if not trials or not other_trials:
+        return 0.0, 1.0
+    difference = hits / trials - other_hits / other_trials
+    if (hits + other_hits) in (0, trials + other_trials):
+        return difference, 1.0
+    test = test_proportions_2indep(
+        hits, trials, other_hits, other_trials, method="score", compare="diff", correction=False
+    )
+    return difference, float(test.pvalue)
+
+
+def _below(differences: list[tuple[float, float]], level: float) -> list[bool]:
+    from statsmodels.stats.multitest import multipletests
+
+    rejected = multipletests([chance for _less, chance in differences], level, method="holm")[0]
+    return [
+        bool(found and less < 0) for found, (less, _p) in zip(rejected, differences, strict=True)
+    ]
 
 
 def _named(groups: list[str], key: object) -> dict[str, Any]:
