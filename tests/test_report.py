@@ -346,6 +346,16 @@ def test_a_section_that_can_be_computed_stays(measure, monkeypatch):
     assert gone == []
 
 
+def test_a_section_may_ask_for_a_column_itself():
+    crm = types.SimpleNamespace(missing=lambda needs: needs)
+    notebook = new_notebook(
+        cells=[markdown("a", "## By region", section="x", needs=["orders.region"])]
+    )
+    shortened, (left,) = leave_out.leave_out(notebook, crm)
+    assert left.reason() == "It needs a column that these data do not have: orders.region."
+    assert "Region (`orders.region`)" in shortened.cells[0].source
+
+
 def test_a_measure_that_does_not_exist_is_named(measure):
     notebook = new_notebook(cells=[code("a", "1", section="x", needs=["fake.nothing"])])
     with pytest.raises(UnknownName, match=r"fake\.nothing"):

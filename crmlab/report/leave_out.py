@@ -34,7 +34,8 @@ class LeftOut:
     title : str
         Its heading.
     measure : str
-        The measure that cannot be computed, such as ``"tiering.rfm"``.
+        The measure that cannot be computed, such as ``"tiering.rfm"``; empty where the section
+        itself asks for a column.
     missing : mapping of str to tuple of str
         Table to the columns it lacks.
     """
@@ -46,22 +47,39 @@ class LeftOut:
 
     def columns(self) -> str:
         """What is missing, as ``table.column``, one after the other."""
-        return ", ".join(
-            f"{table}.{column}" for table, names in self.missing.items() for column in names
-        )
+        return ", ".join(f"{table}.{column}" for table, column in self._each())
 
     def reason(self) -> str:
         """The reason as a sentence."""
-        count = sum(len(names) for names in self.missing.values())
+        return self._sentence(self.measure, self.columns())
+
+    def reason_in_markdown(self) -> str:
+        """The reason with the label of each column beside its name."""
+        columns = ", ".join(
+            f"{_label(table, column)} (`{table}.{column}`)" for table, column in self._each()
+        )
+        return self._sentence(f"`{self.measure}`", columns)
+
+    def _each(self) -> list[tuple[str, str]]:
+        return [(table, column) for table, names in self.missing.items() for column in names]
+
+    def _sentence(self, measure: str, columns: str) -> str:
+        count = len(self._each())
+        if not self.measure:
+            return ngettext(
+                "It needs a column that these data do not have: {columns}.",
+                "It needs columns that these data do not have: {columns}.",
+                count,
+            ).format(columns=columns)
         return ngettext(
             "{measure} needs a column that these data do not have: {columns}.",
             "{measure} needs columns that these data do not have: {columns}.",
             count,
-        ).format(measure=self.measure, columns=self.columns())
+        ).format(measure=measure, columns=columns)
 
 
 def needs(cell: NotebookNode) -> tuple[str, ...]:
-    """The measures a cell depends on."""
+    """What a cell depends on: measures (``tiering.rfm``) and columns (``orders.region``)."""
     return tuple(cell.metadata.get("crmlab", {}).get("needs", ()))
 
 
@@ -85,7 +103,7 @@ def find_measure(name: str) -> Callable[..., Any]:
         raise UnknownName(_("There is no measure {name}.").format(name=name)) from error
 
 
-def leave_out(notebook: NotebookNode, crm: object) -> tuple[NotebookNode, list[LeftOut]]:
+def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[LeftOut]]:
     """The notebook without the sections whose measures cannot be computed, and what those were.
 
     Each such section is replaced by its heading and a note that names the measure and what is
@@ -107,16 +125,28 @@ def leave_out(notebook: NotebookNode, crm: object) -> tuple[NotebookNode, list[L
         if not reasons:
             kept.extend(cells)
             continue
-        left = [LeftOut(section(cells[0]), _title(cells), name, lacking[name]) for name in reasons]
-        kept.append(_note(cells, left))
+        left = [
+            LeftOut(section(cells[0]), _title(cells), _measure(name), lacking[name])
+            for name in reasons
+        ]
+        kept.append(_note(cells, reasons, left))
         gone.extend(left)
     shortened = deepcopy(notebook)
     shortened.cells = deepcopy(kept)
     return shortened, gone
 
 
-def _missing(name: str, crm: object) -> dict[str, tuple[str, ...]]:
-    asked = find_measure(name).missing(crm)  # type: ignore[attr-defined]
+def _measure(name: str) -> str:
+    return "" if name.partition(".")[0] in model.TABLES else name
+
+
+def _missing(name: str, crm: Any) -> dict[str, tuple[str, ...]]:
+    if _measure(name):
+        asked = find_measure(name).missing(crm)  # type: ignore[attr-defined]
+    else:
+        table, _dot, column = name.partition(".")
+        model.table(table).column(column)
+        asked = crm.missing({table: (column,)})
     return {table: tuple(columns) for table, columns in asked.items()}
 
 
@@ -148,32 +178,17 @@ def _title(cells: list[NotebookNode]) -> str:
     return heading[1] if heading else section(cells[0])
 
 
-def _note(cells: list[NotebookNode], left: list[LeftOut]) -> NotebookNode:
+def _note(cells: list[NotebookNode], reasons: list[str], left: list[LeftOut]) -> NotebookNode:
     heading = _heading(cells) or ("#" * _PLAIN_LEVEL, section(cells[0]))
     lines = [f"{heading[0]} {heading[1]}", ""]
     lines.append("> " + _("**Left out.** This section cannot be computed from these data."))
     for one in left:
-        lines += [">", "> " + _sentence(one)]
+        lines += [">", "> " + one.reason_in_markdown()]
     return new_markdown_cell(
         "\n".join(lines),
         id=cells[0].id,
-        metadata={"crmlab": {"section": one.section, "left_out": [one.measure for one in left]}},
+        metadata={"crmlab": {"section": section(cells[0]), "left_out": reasons}},
     )
-
-
-def _sentence(left: LeftOut) -> str:
-    """The reason, with each column's label beside its name."""
-    named = ", ".join(
-        f"{_label(table, column)} (`{table}.{column}`)"
-        for table, columns in left.missing.items()
-        for column in columns
-    )
-    count = sum(len(columns) for columns in left.missing.values())
-    return ngettext(
-        "{measure} needs a column that these data do not have: {columns}.",
-        "{measure} needs columns that these data do not have: {columns}.",
-        count,
-    ).format(measure=f"`{left.measure}`", columns=named)
 
 
 def _label(table: str, column: str) -> str:
