@@ -188,8 +188,8 @@ class Settings:
 
     Attributes
     ----------
-    name : str
-        Name of the company or data set.
+    name, name_zh : str
+        Name of the company or data set, and its Chinese name if it has one.
     currency : str
         ISO 4217 code.
     timezone : str
@@ -210,6 +210,7 @@ class Settings:
     """
 
     name: str = ""
+    name_zh: str = ""
     currency: str = "CNY"
     timezone: str = "Asia/Shanghai"
     as_of: date | None = None
@@ -275,6 +276,24 @@ def _date(name: str, label: str, label_zh: str, description: str, **more: object
     return Column(name, "date", label, label_zh, description, **more)  # type: ignore[arg-type]
 
 
+#: Labels of the bundled company's regions and services; a user's own may be any others.
+REGIONS = {
+    "East": ("East", "华东"),
+    "North": ("North", "华北"),
+    "South": ("South", "华南"),
+    "Central": ("Central", "华中"),
+    "Northeast": ("Northeast", "东北"),
+    "Southwest": ("Southwest", "西南"),
+}
+
+SERVICE_LINES = {
+    "Cold chain": ("Cold chain", "冷链运输"),
+    "FTL": ("Full truckload", "整车运输"),
+    "LTL": ("Less than truckload", "零担运输"),
+    "Parcel": ("Parcel", "快递"),
+    "Warehousing": ("Warehousing", "仓储"),
+}
+
 CHANNELS = {
     "phone": ("Telephone", "电话"),
     "email": ("E-mail", "电子邮件"),
@@ -325,7 +344,14 @@ CUSTOMERS = Table(
             },
             open_codes=True,
         ),
-        _text("region", "Region", "地区", "Sales region the customer belongs to."),
+        _code(
+            "region",
+            "Region",
+            "地区",
+            "Sales region the customer belongs to.",
+            REGIONS,
+            open_codes=True,
+        ),
         _code(
             "scope",
             "Scope",
@@ -463,8 +489,15 @@ ORDERS = Table(
             known_at="delivered_at",
             combine="all",
         ),
-        _text("region", "Region", "地区", "Region served."),
-        _text("service_line", "Service line", "业务类型", "Service or product ordered."),
+        _code("region", "Region", "地区", "Region served.", REGIONS, open_codes=True),
+        _code(
+            "service_line",
+            "Service line",
+            "业务类型",
+            "Service or product ordered.",
+            SERVICE_LINES,
+            open_codes=True,
+        ),
         _text("route", "Route", "线路", "Route of the transport."),
         _money(
             "amount",

@@ -85,7 +85,8 @@ def test_rules_that_leave_a_customer_out_are_refused_with_an_example(crm):
 
 
 def test_editing_the_rules_does_not_change_those_of_the_book():
-    rfm_rules().loc[0, "segment"] = "mine"
+    rules = rfm_rules()
+    rules.loc[0, "segment"] = "mine"
     assert rfm_rules().loc[0, "segment"] == "core"
 
 
