@@ -19,7 +19,7 @@ from rich.text import Text
 
 import crmlab
 from crmlab.errors import CrmlabError
-from crmlab.language import _
+from crmlab.language import _, number
 
 if TYPE_CHECKING:
     from crmlab.report import ChapterReport
@@ -145,12 +145,16 @@ def _tell(reports: Sequence[ChapterReport]) -> None:
     _print_table(console, _("Left out"), (_("Chapter"), _("Section"), _("Reason")), left_out)
     excluded = next((one.excluded for one in reports if not one.excluded.empty), None)
     if excluded is not None:
-        rows = [[str(value) for value in row] for row in excluded.itertuples(index=False)]
+        rows = [[_as_text(value) for value in row] for row in excluded.itertuples(index=False)]
         names = [str(name) for name in excluded.columns]
         _print_table(console, _("Rows read and excluded"), names, rows)
     for one in reports:
         if one.failure:
             print(_failed(one), file=sys.stderr)
+
+
+def _as_text(value: object) -> str:
+    return number(value) if isinstance(value, int) else str(value)
 
 
 def _print_table(

@@ -136,7 +136,7 @@ def test_the_closing_table_says_what_was_written_left_out_and_excluded(monkeypat
     said = capsys.readouterr().out
     assert re.search(r"05_tiering +reports/05_tiering\.html", said)
     assert re.search(r"RFM \[1\] +tiering\.rfm needs a column .*: orders\.amount\.", said)
-    assert re.search(r"orders +135080", said)
+    assert re.search(r"orders +135,080", said)
 
 
 def test_a_failed_chapter_is_named_with_its_cell_and_the_exit_code_says_so(monkeypatch, capsys):

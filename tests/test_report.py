@@ -22,8 +22,10 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from crmlab import language
+from crmlab.data import model
 from crmlab.errors import CrmlabError, SourceNotFound, UnknownName
 from crmlab.report import chapters, html, leave_out, run, runner, translate
+from crmlab.report.accounting import for_reader
 from crmlab.report.excel import write_workbook
 from crmlab.report.execute import NotebookFailed, execute
 from crmlab.report.html import About, to_html
@@ -374,6 +376,28 @@ def test_prose_is_translated_by_notebook_and_cell(monkeypatch):
     translated = translate.translate(notebook, "05_tiering", "zh_CN")
     assert [cell.source for cell in translated.cells] == ["## 一", "## One", "1"]
     assert notebook.cells[0].source == "## One"
+
+
+# ---- the account of the rows
+
+
+def test_the_account_is_given_labels_and_what_is_not_known_keeps_its_name():
+    accounting = pd.DataFrame(
+        {"table": ["orders", "other"], "step": ["kept", "new_step"], "rows": [3, 4]}
+    )
+    shown = for_reader(accounting)
+    assert shown.columns.tolist() == ["Table", "Step", "Rows"]
+    assert shown["Table"].tolist() == ["Orders", "other"]
+    assert shown["Step"].tolist() == ["kept", "new_step"]
+
+
+def test_every_step_that_loading_notes_has_a_label(tmp_path):
+    code = "".join(path.read_text("utf-8") for path in Path(model.__file__).parent.glob("*.py"))
+    steps = set(re.findall(r'account\.add\([^)]*?"([a-z_]+)", [^)]', code))
+    assert "kept" in steps
+    labelled = for_reader(pd.DataFrame({"step": sorted(steps)}))["Step"]
+    unlabelled = set(labelled) & {step for step in steps if "_" in step}
+    assert not unlabelled
 
 
 # ---- execution

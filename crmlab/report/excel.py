@@ -194,7 +194,7 @@ def _write_frame(sheet: Worksheet, frame: pd.DataFrame) -> None:
     _header(sheet, 1, [str(name) for name in frame.columns])
     for row, values in enumerate(frame.itertuples(index=False), start=2):
         for column, value in enumerate(values, start=1):
-            _put(sheet.cell(row, column), value)
+            _put(sheet.cell(row, column), value, _FORMATS["integer"])
     sheet.freeze_panes = "A2"
     _widths(sheet, 1)
 

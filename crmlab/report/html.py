@@ -92,7 +92,7 @@ def to_html(notebook: NotebookNode, about: About, *, fallback_title: str = "") -
         "css": (_TEMPLATES / "template" / "style.css").read_text(encoding="utf-8"),
         "words": _words(),
         "facts": about.facts,
-        "excluded": "" if about.excluded.empty else about.excluded.to_html(index=False),
+        "excluded": _as_table(about.excluded),
         "left_out": [(one.title, one.reason()) for one in about.left_out],
     }
     page, _resources = _Exporter().from_notebook_node(_without_title(notebook), {"report": report})
@@ -102,6 +102,13 @@ def to_html(notebook: NotebookNode, about: About, *, fallback_title: str = "") -
     _list_contents(soup)
     _label_tables(soup)
     return str(soup)
+
+
+def _as_table(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return ""
+    with pd.option_context("display.max_colwidth", None):
+        return frame.to_html(index=False, na_rep="", float_format="{:g}".format)
 
 
 class _Exporter(TemplateExporter):

@@ -23,6 +23,7 @@ from crmlab.errors import CrmlabError, SourceNotFound
 from crmlab.language import _, current_language, day, set_language
 from crmlab.report import chapters as chapters_module
 from crmlab.report import execute
+from crmlab.report.accounting import for_reader
 from crmlab.report.chapters import Chapter
 from crmlab.report.excel import write_workbook
 from crmlab.report.execute import CELL_TIMEOUT, Failure, NotebookFailed
@@ -55,7 +56,7 @@ class ChapterReport:
     left_out : tuple of LeftOut
         Sections the data did not suffice for.
     excluded : DataFrame
-        Rows read and excluded, per table and reason.
+        Rows read and excluded, step by step, with labels in the report's language.
     failure : Failure or None
         Why it failed, if it did.
     unfinished : Path or None
@@ -339,4 +340,4 @@ def _day(value: object) -> str:
 
 def _accounting(crm: object) -> pd.DataFrame:
     found = getattr(crm, "accounting", None)
-    return found if isinstance(found, pd.DataFrame) else pd.DataFrame()
+    return for_reader(found) if isinstance(found, pd.DataFrame) else pd.DataFrame()
