@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -249,8 +251,7 @@ class Engine:
     def __init__(self, files: Iterable[Path] = (), *, memory_limit: str = "") -> None:
         import duckdb
 
-        self._folder = tempfile.TemporaryDirectory(prefix="crmlab-")
-        self.folder = Path(self._folder.name)
+        self.folder = Path(tempfile.mkdtemp(prefix="crmlab-"))
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
             ":memory:",
             config={
@@ -260,10 +261,10 @@ class Engine:
                 "memory_limit": memory_limit or _memory(),
             },
         )
-        self._close(files)
-        self._held: list[object] = []
+        self._forget = weakref.finalize(self, _discard, self.connection, self.folder)
+        self._shut(files)
 
-    def _close(self, files: Iterable[Path]) -> None:
+    def _shut(self, files: Iterable[Path]) -> None:
         paths = ", ".join(literal(str(path)) for path in files)
         run = self.connection.execute
         run(f"SET allowed_paths = [{paths}]")
@@ -274,7 +275,6 @@ class Engine:
     def add_arrow(self, name: str, table: pa.Table) -> None:
         """Register an Arrow table under a name, without copying it."""
         self.connection.register(name, table)
-        self._held.append(table)
 
     def add_parquet(self, name: str, paths: Sequence[Path]) -> None:
         """Make Parquet files readable in place as one table; `_file` and `_row` tell where a row stands."""
@@ -329,8 +329,12 @@ class Engine:
 
     def close(self) -> None:
         """Give back memory and temporary files."""
-        self.connection.close()
-        self._folder.cleanup()
+        self._forget()
+
+
+def _discard(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    connection.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _file_number(paths: Sequence[Path]) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 200_000
 
 _BLOCK_BYTES = 1 << 24
+_HEADER_BYTES = 1 << 18
 
 #: Encodings that are tried when the one said does not fit.
 ENCODINGS = ("utf-8", "gb18030", "big5", "cp949", "shift_jis", "cp1252")
@@ -183,12 +184,12 @@ def _lacking(path: Path, table: TableMap, name: str, there: list[str]) -> str:
 # --- CSV ----------------------------------------------------------------------------------------
 
 
-def _csv_options(table: TableMap) -> tuple[Any, Any]:
+def _csv_options(table: TableMap, block: int = _BLOCK_BYTES) -> tuple[Any, Any]:
     import pyarrow.csv as csv
 
     read = csv.ReadOptions(
         use_threads=False,
-        block_size=_BLOCK_BYTES,
+        block_size=block,
         encoding=table.encoding,
         skip_rows=table.skip_rows,
         column_names=None if table.header else list(table.names),
@@ -201,7 +202,7 @@ def _csv_header(path: Path, table: TableMap) -> list[str]:
     import pyarrow as pa
     import pyarrow.csv as csv
 
-    read, parse = _csv_options(table)
+    read, parse = _csv_options(table, _HEADER_BYTES)
     parse.invalid_row_handler = lambda row: "skip"
     try:
         with csv.open_csv(str(path), read_options=read, parse_options=parse) as stream:

@@ -479,6 +479,8 @@ def _parse_table(name: str, section: Any, where: str) -> TableMap:
             )
         )
     table = model.table(name)
+    if "from" in section:
+        _known(section, ("from", "columns", "invalid", "orphans"), where, _("setting"))
     _one_of(section, "one_row_is", ("order", "line", table.name), where)
     _one_of(section, "invalid", ("error", "exclude"), where)
     _one_of(section, "orphans", ("note", "error", "exclude"), where)

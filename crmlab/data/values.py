@@ -375,7 +375,7 @@ class _Column:
             times = values.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
             return _local(pd.Series(times.to_pandas()).dt.tz_localize("UTC"), self.timezone)
         times = values.cast(pa.timestamp("us"), safe=False)
-        return self._in_zone(pd.Series(times.to_pandas()), values)
+        return self._in_zone(pd.Series(times.to_pandas()))
 
     def _counted_times(self, values: pa.Array) -> pd.Series:
         """Times counted in days from 1899-12-30 (Excel) or in seconds from 1970-01-01 (Unix)."""
@@ -387,17 +387,25 @@ class _Column:
             return _local(times, self.timezone)
         seconds = (number * 86_400).round()
         times = pd.to_datetime(seconds, unit="s", origin="1899-12-30")
-        return self._in_zone(times, values)
+        return self._in_zone(times)
 
     def _parsed_times(self, texts: pa.Array) -> pd.Series:
+        """Times read from text; each different text is read once."""
         import pandas as pd
+        import pyarrow.compute as pc
 
-        series = texts.to_pandas()
-        series = pd.Series(series, dtype="str")
-        times = self._iso(series) if not self.spec.format else self._formatted(series, texts)
-        wrong = times.isna() & series.notna() & ~pd.Series(self.bad)
-        self._fault("not_a_time", wrong.to_numpy(), texts)
-        return times
+        encoded = texts.dictionary_encode()
+        different = pd.Series(encoded.dictionary.to_pandas(), dtype="str")
+        times, unclear = self._iso(different), pd.Series(False, index=different.index)
+        if self.spec.format:
+            times, unclear = self._formatted(different)
+        places = pc.fill_null(encoded.indices, len(different)).to_numpy()
+        times = pd.concat([times, pd.Series([pd.NaT])], ignore_index=True).iloc[places]
+        unclear = pd.concat([unclear, pd.Series([False])], ignore_index=True).iloc[places]
+        wrong = times.isna().to_numpy() & _mask(pc.is_valid(texts)) & ~unclear.to_numpy()
+        self._fault("ambiguous_time", unclear.to_numpy(), texts)
+        self._fault("not_a_time", wrong, texts)
+        return times.reset_index(drop=True)
 
     def _iso(self, series: pd.Series) -> pd.Series:
         import pandas as pd
@@ -405,7 +413,7 @@ class _Column:
         fits = series.str.contains(_ISO, na=False)
         offset = fits & series.str.contains(_OFFSET, na=False)
         plain = pd.to_datetime(series.where(fits & ~offset), format="ISO8601", errors="coerce")
-        times = self._in_zone(plain.astype("datetime64[us]"), None)
+        times = self._in_zone(plain)
         if offset.any():
             zoned = pd.to_datetime(
                 series.where(offset), format="ISO8601", errors="coerce", utc=True
@@ -413,8 +421,8 @@ class _Column:
             times = times.fillna(_local(zoned, self.timezone))
         return times
 
-    def _formatted(self, series: pd.Series, texts: pa.Array) -> pd.Series:
-        """Times in one of several forms; a text that two forms read differently is a fault."""
+    def _formatted(self, series: pd.Series) -> tuple[pd.Series, pd.Series]:
+        """Times in one of several forms, and which texts two forms read differently."""
         import pandas as pd
 
         result = pd.Series(pd.NaT, index=series.index, dtype="datetime64[us]")
@@ -425,11 +433,12 @@ class _Column:
             read = _local(read, self.timezone) if zoned else read.astype("datetime64[us]")
             unclear |= result.notna() & read.notna() & (result != read)
             result = result.fillna(read)
-        self._fault("ambiguous_time", unclear.to_numpy(), texts)
         result = result.mask(unclear)
-        return result if "%z" in "".join(self.spec.format) else self._in_zone(result, texts)
+        if "%z" not in "".join(self.spec.format):
+            result = self._in_zone(result)
+        return result, unclear
 
-    def _in_zone(self, times: pd.Series, values: pa.Array | None) -> pd.Series:
+    def _in_zone(self, times: pd.Series) -> pd.Series:
         """Times of another zone as local times of the workspace's."""
         zone = self.spec.timezone
         times = times.astype("datetime64[us]")
@@ -466,8 +475,9 @@ def as_text(values: pa.Array) -> pa.Array:
     if pa.types.is_string(values.type):
         return values
     if pa.types.is_floating(values.type):
-        texts = [None if v is None or v != v else repr(v) for v in values.to_pylist()]
-        return pa.array(texts, pa.string())
+        encoded = values.dictionary_encode()
+        texts = [None if v is None or v != v else repr(v) for v in encoded.dictionary.to_pylist()]
+        return pa.array(texts, pa.string()).take(encoded.indices)
     return values.cast(pa.string())
 
 
