@@ -140,5 +140,10 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "revenue": (_("Revenue"), "money"),
         "revenue_share": (_("Share of revenue"), "percent"),
         "treatment": (_("Treatment"), "text"),
+        "table": (_("Table"), "text"),
+        "file": (_("File"), "text"),
+        "step": (_("Step"), "text"),
+        "rows": (_("Rows"), "integer"),
+        "remark": (_("Remark"), "text"),
         "rank": (_("Rank"), "integer"),
     }

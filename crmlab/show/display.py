@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from crmlab.language import current_language, ngettext, number, set_language
+import pandas as pd
+
+from crmlab.data.model import TABLES
+from crmlab.language import _, current_language, ngettext, number, set_language
 from crmlab.show.charts import house_style, png, style
 from crmlab.show.columns import Shown, shown
-from crmlab.show.result import Result, needs_a_result
-
-if TYPE_CHECKING:
-    import pandas as pd
+from crmlab.show.result import Context, Result, Tables, needs_a_result
 
 ROWS = 12
 
@@ -46,12 +45,12 @@ def start(*, language: str = "en", out: str = "") -> None:
     _session.written.clear()
 
 
-def show(result: Result, *, table: bool = True, picture: bool = True) -> None:
-    """Show a result: its table, its picture, its reading.
+def show(result: Result | Tables, *, table: bool = True, picture: bool = True) -> None:
+    """Show a result: its table, its picture, its reading. Of a workspace: what was read.
 
     Parameters
     ----------
-    result : Result
+    result : Result or Workspace
     table, picture : bool
         Whether to show each; the reading is always shown.
 
@@ -60,14 +59,15 @@ def show(result: Result, *, table: bool = True, picture: bool = True) -> None:
     CrmlabError
         If it is not a result.
     """
-    from IPython.display import Markdown, display
-
+    if not isinstance(result, Result) and hasattr(result, "accounting"):
+        _display_accounting(result)
+        return
     result = needs_a_result(result)
     if table:
         _display_table(result)
     if picture:
         display_picture(picture_of(result), result.alt())
-    display(Markdown(result.reading()))
+    display_words(result.reading())
     if _session.out is not None:
         _keep(result, _session.out)
 
@@ -88,6 +88,13 @@ def display_picture(image: bytes, alt: str) -> None:
     display(data, metadata=metadata, raw=True)
 
 
+def display_words(said: str) -> None:
+    """Display sentences as Markdown, with the same words as plain text."""
+    from IPython.display import display
+
+    display({"text/markdown": said, "text/plain": said}, raw=True)
+
+
 def shown_table(result: Result, rows: int | None = None) -> pd.DataFrame:
     """A result's table as the reader sees it: labels for names, formatted text for values.
 
@@ -97,8 +104,6 @@ def shown_table(result: Result, rows: int | None = None) -> pd.DataFrame:
     rows : int, optional
         At most so many rows.
     """
-    import pandas as pd
-
     columns = {}
     for name, look in _looks(result).items():
         values = result.table[name].head(rows) if rows else result.table[name]
@@ -126,8 +131,7 @@ def _display_table(result: Result) -> None:
     from IPython.display import display
 
     head = shown_table(result, ROWS)
-    html = head.to_html(index=False, border=0, classes="crmlab", justify="left")
-    plain = head.to_string(index=False)
+    html, plain = _rendered(head)
     rest = len(result.table) - len(head)
     if rest > 0:
         more = ngettext(
@@ -137,6 +141,34 @@ def _display_table(result: Result) -> None:
         ).format(rows=number(rest))
         html, plain = f"{html}\n<p>{more}</p>", f"{plain}\n{more}"
     display({"text/html": html, "text/plain": plain}, raw=True)
+
+
+def _display_accounting(crm: Tables) -> None:
+    from IPython.display import display
+
+    accounting = crm.accounting.assign(
+        table=[TABLES[name].shown() for name in crm.accounting["table"]]
+    )
+    looks = {name: shown(name) for name in accounting.columns}
+    words = {
+        look.label: [look.written(value, "") for value in accounting[name]]
+        for name, look in looks.items()
+    }
+    html, plain = _rendered(pd.DataFrame(words))
+    display({"text/html": html, "text/plain": plain}, raw=True)
+    context = Context.of(crm)
+    display_words(
+        _("{source}, {period}. Tables: {tables}.").format(
+            source=context.source,
+            period=context.period(),
+            tables=_(", ").join(dict.fromkeys(words[looks["table"].label])),
+        )
+    )
+
+
+def _rendered(table: pd.DataFrame) -> tuple[str, str]:
+    html = table.to_html(index=False, border=0, classes="crmlab", justify="left")
+    return html, table.to_string(index=False)
 
 
 def _keep(result: Result, out: Path) -> None:

@@ -41,6 +41,11 @@ class Tables(Protocol):
         """Settings of the workspace."""
         ...
 
+    @property
+    def accounting(self) -> pd.DataFrame:
+        """Every row read, and every row set aside, by table."""
+        ...
+
     def missing(self, needs: Needs) -> dict[str, tuple[str, ...]]:
         """The columns of `needs` that are not there, by table."""
         ...

@@ -185,7 +185,10 @@ class Lorenz(Result):
             color=charts.MUTED,
             ha="center",
         )
-        axes.text(0.62, 0.30, _gini_words(self), color=charts.BLUE, ha="center")
+        axes.text(
+            0.62, 0.30, _gini_words(self), color=charts.BLUE, ha="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        )  # fmt: skip
         _share_axes(
             axes,
             _("Customers, smallest first"),
@@ -518,12 +521,14 @@ def explore_top_share(result: Lorenz) -> None:
     slider = ipywidgets.FloatSlider(
         value=0.20, min=0.01, max=1.0, step=0.01, readout_format=".0%", continuous_update=False,
         description=_("Top customers"), style={"description_width": "initial"},
+        layout={"width": "420px"},
     )  # fmt: skip
     with charts.house_style():
         axes = result.plot()
         line = axes.axvline(0.8, color=charts.ORANGE, linewidth=1.5)
         (point,) = axes.plot([0.8], [0.5], "o", color=charts.ORANGE)
-        axes.set_title("")
+        # The title states the default; once the slider moves, the sentence below does.
+        axes.figure.suptitle("")
 
     def move(top: float) -> None:
         share = _share_of_top(result, top)

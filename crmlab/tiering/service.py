@@ -227,9 +227,9 @@ def on_time(
     group's trials are divided by its design effect before the Wilson interval is taken; without
     customers the orders are taken as independent, which the definition then says.
 
-    A group is compared with all the others by the score test of two shares (pooled variance), its trials divided
-    by the design effects; `below` holds at the level 1 − confidence after Holm's correction for
-    the number of groups.
+    A group is compared with all the others by the score test of two shares (pooled variance),
+    trials divided by the design effects; `below` holds at the level 1 − confidence after Holm's
+    correction for the number of groups.
 
     References
     ----------
