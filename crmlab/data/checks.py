@@ -1,7 +1,7 @@
 """Whether the tables keep the model's rules: validation, and the report on data quality.
 
-Every rule is a condition in SQL that is true for a row that breaks it, so tables of any size are judged
-by the engine in place. All faults of all tables are collected before anything is raised.
+Every rule is a condition in SQL that is true for a row that breaks it, so tables of any size are
+judged by the engine in place. All faults of all tables are collected before anything is raised.
 """
 
 from __future__ import annotations
@@ -240,7 +240,8 @@ def _sentence(kind: str, count: int) -> str:
             "`{name}` has {count} row without a value (row {row}), though it is the key. Leave such"
             ' rows out with a filter (complete), make a key with `key = "row_number"`, or correct'
             " the file.",
-            "`{name}` has {count} rows without a value (row {row}), though it is the key. Leave such"
+            "`{name}` has {count} rows without a value (row {row}), though it is the key. Leave"
+            " such"
             ' rows out with a filter (complete), make a key with `key = "row_number"`, or correct'
             " the file.",
             count,
@@ -262,17 +263,18 @@ def _sentence(kind: str, count: int) -> str:
             count,
         ),
         "out_of_bounds": lambda: ngettext(
-            "`{name}` has {count} value out of bounds (row {row}: '{value}'). It should be {detail}."
-            " Name it under `missing`, or say the `unit` or `factor`, in the mapping, or correct the"
-            " file.",
+            "`{name}` has {count} value out of bounds (row {row}: '{value}'). It should be"
+            " {detail}."
+            " Name it under `missing`, or say the `unit` or `factor`, in the mapping, or correct"
+            " the file.",
             "`{name}` has {count} values out of bounds (row {row}: '{value}'). They should be"
-            " {detail}. Name them under `missing`, or say the `unit` or `factor`, in the mapping, or"
-            " correct the file.",
+            " {detail}. Name them under `missing`, or say the `unit` or `factor`, in the mapping,"
+            " or correct the file.",
             count,
         ),
         "impossible_order": lambda: ngettext(
-            "`{name}` has {count} time that is earlier than {detail} (row {row}: {value}). Check the"
-            " `format` in the mapping, say `day_end = true` if only days are given, `invalid ="
+            "`{name}` has {count} time that is earlier than {detail} (row {row}: {value}). Check"
+            " the `format` in the mapping, say `day_end = true` if only days are given, `invalid ="
             ' "exclude"` to leave such rows out, or correct the file.',
             "`{name}` has {count} times that are earlier than {detail} (row {row}: {value}). Check"
             " the `format` in the mapping, say `day_end = true` if only days are given, `invalid ="
@@ -289,7 +291,8 @@ def _sentence(kind: str, count: int) -> str:
         "disagreeing": lambda: ngettext(
             "`{name}` differs within {count} record that is combined from several rows (row {row}:"
             ' {value}). Say `combine = "first"` (or "min", "max") for this column in the mapping.',
-            "`{name}` differs within {count} records that are combined from several rows (row {row}:"
+            "`{name}` differs within {count} records that are combined from several rows (row"
+            " {row}:"
             ' {value}). Say `combine = "first"` (or "min", "max") for this column in the mapping.',
             count,
         ),

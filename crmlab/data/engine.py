@@ -1,8 +1,8 @@
 """The engine: runs a query file on tables of any size and hands back a small pandas frame.
 
-DuckDB is embedded, reads Arrow and Parquet in place, spills to a temporary folder and never loads an
-extension. A query file is plain SQL in ``crmlab/data/queries``; its first comment says what one row of
-the result is, and a line ``-- Ordered by:`` names the columns the result is sorted by.
+DuckDB is embedded, reads Arrow and Parquet in place, spills to a temporary folder and never loads
+an extension. A query file is plain SQL in ``crmlab/data/queries``; its first comment says what one
+row of the result is, and a line ``-- Ordered by:`` names the columns the result is sorted by.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ def query_text(name: str) -> str:
 
 
 def parameters(sql: str) -> tuple[str, ...]:
-    """Names of the values that a query binds, without its comments.
+    r"""Names of the values that a query binds, without its comments.
 
     Examples
     --------
-    >>> parameters("-- $not_this\\nSELECT $period_from, $period_to, $period_from")
+    >>> parameters("-- $not_this\nSELECT $period_from, $period_to, $period_from")
     ('period_from', 'period_to')
     """
     found = re.findall(r"\$(\w+)", _without_comments(sql))
@@ -178,16 +178,16 @@ def _resolve_one(name: str, present: Mapping[str, Iterable[str]]) -> tuple[str, 
 
 
 def render(sql: str, by: Sequence[tuple[str, str]] = ()) -> str:
-    """A query with its identifiers filled in.
+    r"""A query with its identifiers filled in.
 
     ``{by}`` stands for the columns to group by, ``{by_names}`` for their names in the result and
-    ``{join_customers}`` for the join that columns of customers need. A line that holds nothing else,
-    or only ``GROUP BY`` with it, falls away where there is nothing to put in.
+    ``{join_customers}`` for the join that columns of customers need. A line that holds nothing
+    else, or only ``GROUP BY`` with it, falls away where there is nothing to put in.
 
     Examples
     --------
-    >>> render("SELECT\\n  {by},\\n  COUNT(*) AS n\\nFROM orders\\nGROUP BY {by_names}")
-    'SELECT\\n  COUNT(*) AS n\\nFROM orders'
+    >>> render("SELECT\n  {by},\n  COUNT(*) AS n\nFROM orders\nGROUP BY {by_names}")
+    'SELECT\n  COUNT(*) AS n\nFROM orders'
     """
     names = _result_names(by)
     columns = [
@@ -277,7 +277,7 @@ class Engine:
         self.connection.register(name, table)
 
     def add_parquet(self, name: str, paths: Sequence[Path]) -> None:
-        """Make Parquet files readable in place as one table; `_file` and `_row` tell where a row stands."""
+        """Make Parquet files one table, read in place; `_file`, `_row`: where a row stands."""
         files = ", ".join(literal(str(path)) for path in paths)
         self.execute(
             f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT *, file_row_number + 1 AS _row,"
@@ -358,8 +358,8 @@ def _memory() -> str:
 def model_frame(table: pa.Table) -> pd.DataFrame:
     """An Arrow table in the model's pandas types.
 
-    Text is ``str``, whole numbers ``Int64``, numbers ``float64``, truth values ``boolean`` and times
-    ``datetime64[us]``; missing is missing in all of them.
+    Text is ``str``, whole numbers ``Int64``, numbers ``float64``, truth values ``boolean`` and
+    times ``datetime64[us]``; missing is missing in all of them.
     """
     import pandas as pd
     import pyarrow as pa
@@ -369,7 +369,7 @@ def model_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def summary_frame(table: pa.Table) -> pd.DataFrame:
-    """The result of a query: counts ``int64``, sums ``float64`` and rounded, days ``datetime64[us]``."""
+    """A query's result: counts ``int64``, sums ``float64`` rounded, days ``datetime64[us]``."""
     import pandas as pd
     import pyarrow as pa
 

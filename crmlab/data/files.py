@@ -1,7 +1,8 @@
 """Reading a user's files in chunks, as they stand: text as text, nothing guessed.
 
-CSV is decoded strictly: a wrong encoding names the file, the byte and the encodings that would do. A row
-with too many or too few cells is not repaired but reported. Parquet and Excel keep the types they have.
+CSV is decoded strictly: a wrong encoding names the file, the byte and the encodings that would do.
+A row with too many or too few cells is not repaired but reported. Parquet and Excel keep the types
+they have.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PACKED_SUFFIXES = (".gz", ".bz2", ".zst", ".lz4")
 
 @dataclass
 class Chunk:
-    """Some rows of a file: their numbers in it, counted from 1 after the header, and their cells."""
+    """Some rows of a file: their numbers, counted from 1 after the header, and their cells."""
 
     numbers: Any
     cells: pa.Table
@@ -382,7 +383,7 @@ def _unreadable(path: Path, table: TableMap, error: Exception) -> SourceNotFound
 
 
 def undecodable(path: Path, encoding: str) -> int | None:
-    """Position of the first byte of a file that an encoding cannot read; None if it can read all."""
+    """Position of the first byte that an encoding cannot read; None if it can read all."""
     decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
     with _bytes(path) as stream:
         position = 0

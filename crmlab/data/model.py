@@ -1,8 +1,8 @@
 """The data model: every table and column crmlab knows, said once.
 
-Validation, the data dictionary, ``datasets/datapackage.json``, the mapping and the labels of charts are
-all derived from `TABLES`. Only a table's key is required, and a mapping may generate it; a column that
-is missing disables the measures that need it, never the table.
+Validation, the data dictionary, ``datasets/datapackage.json``, the mapping and the labels of charts
+are all derived from `TABLES`. Only a table's key is required, and a mapping may generate it; a
+column that is missing disables the measures that need it, never the table.
 
 Times are local times of the workspace's one time zone, kept without an offset. Money is in the
 workspace's one currency.
@@ -112,8 +112,8 @@ class Table:
         The time column at which a record begins; records that begin after `as_of` are excluded.
         Empty for tables whose rows have no time of their own.
     follows : str
-        For a table without a time of its own: ``"table.column"`` of the record its rows belong to, the
-        time at which they become known.
+        For a table without a time of its own: ``"table.column"`` of the record its rows belong to,
+        the time at which they become known.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """From a source (the bundled company, a folder, a mapping, frames) to a `Workspace`.
 
-Loading reads every table, converts it, judges it against the model, applies `as_of`, and accounts for
-every row: what was read, left out and why, combined, and kept.
+Loading reads every table, converts it, judges it against the model, applies `as_of`, and accounts
+for every row: what was read, left out and why, combined, and kept.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ def load(
     ----------
     data : str, Path or Workspace
         Empty for the bundled company; a folder of CSV, Parquet or Excel files that have the model's
-        table and column names, with an optional ``workspace.toml``; or a mapping file (``.toml``). A
-        workspace is handed back as it is.
+        table and column names, with an optional ``workspace.toml``; or a mapping file (``.toml``).
+        A workspace is handed back as it is.
     files : str or Path
         Folder that the file names in a mapping are relative to; the mapping's own if empty.
     student : str
         Number of a student, for that student's own variant of the bundled company.
     as_of : datetime.date or str
-        Last day that counts, inclusive. Default: the workspace's setting, else the latest time of an
-        order, contact, complaint or answer.
+        Last day that counts, inclusive. Default: the workspace's setting, else the latest time of
+        an order, contact, complaint or answer.
 
     Returns
     -------
@@ -96,8 +96,8 @@ def load(
         return _folder(path, day)
     raise SourceNotFound(
         _(
-            "There is no folder or mapping file {path}. Name a folder of CSV, Parquet or Excel files,"
-            " or a mapping that ends in .toml."
+            "There is no folder or mapping file {path}. Name a folder of CSV, Parquet or Excel"
+            " files, or a mapping that ends in .toml."
         ).format(path=path)
     )
 
@@ -312,8 +312,8 @@ class Workspace:
         model.table(table)
         raise MissingColumns(
             _(
-                "The data have no table {table}; there are: {names}. Add its file to the folder or a"
-                " section [{table}] to the mapping."
+                "The data have no table {table}; there are: {names}. Add its file to the folder or"
+                " a section [{table}] to the mapping."
             ).format(table=table, names=", ".join(self.tables)),
             measure="",
             missing={table: ()},
@@ -346,8 +346,9 @@ class Workspace:
         Examples
         --------
         >>> import pandas as pd
-        >>> orders = pd.DataFrame({"order_id": ["1", "2"], "region": ["N", "S"], "on_time": [True, False]})
-        >>> from_frames({"orders": orders}).query("on_time", by="region")[["region", "on_time", "late"]]
+        >>> orders = pd.DataFrame({"order_id": ["1", "2"], "region": ["N", "S"], "damaged": [0, 1]})
+        >>> crm = from_frames({"orders": orders.assign(on_time=[True, False])})
+        >>> crm.query("on_time", by="region")[["region", "on_time", "late"]]
           region  on_time  late
         0      N        1     0
         1      S        0     1
@@ -385,14 +386,16 @@ class Workspace:
         Returns
         -------
         pandas.DataFrame
-            ``table``, ``file``, ``step``, ``rows``, ``remark``. For each table, the rows ``read`` are
-            the sum of those ``kept`` and of the steps in `crmlab.data.staging.REMOVING`; the other
-            steps are notes.
+            ``table``, ``file``, ``step``, ``rows``, ``remark``. For each table, the rows ``read``
+            are the sum of those ``kept`` and of the steps in `crmlab.data.staging.REMOVING`; the
+            other steps are notes.
         """
         return self._account.frame()
 
     def check(self) -> None:
-        """Judge every row against the model, also those of large Parquet files read in place.
+        """Judge every row by its table's rules, also those of large Parquet files read in place.
+
+        Rows of the examples are counted in the table up to `as_of`.
 
         Raises
         ------
@@ -400,16 +403,11 @@ class Workspace:
             If there are faults.
         """
         found = []
-        staged = {name: name for name in self.tables}
         for name in self.tables:
-            view = f"(SELECT *, ROW_NUMBER() OVER () AS _row, 0 AS _file FROM {name})"
-            rules = checks.rules(model.table(name), self._columns[name], staged | {name: "judged"})
-            found += checks.judge(
-                lambda sql, view=view: self._engine.rows(f"WITH judged AS {view} {sql}"),  # type: ignore[misc]
-                [rule for rule in rules if rule.kind != "orphan"],
-                "judged",
-                [],
-            )
+            rules = checks.rules(model.table(name), self._columns[name], {name: "judged"})
+            view = f"SELECT *, ROW_NUMBER() OVER () AS _row, 0 AS _file FROM {name}"
+            self._engine.execute(f"CREATE OR REPLACE TEMP VIEW judged AS {view}")
+            found += checks.judge(self._engine.rows, rules, "judged", [])
         if found:
             raise InvalidValues(found)
 
@@ -500,8 +498,8 @@ def _refuse_other_engines(data: object) -> None:
             return
         raise CrmlabError(
             _(
-                "Databases are not read yet ({source}). Export the tables to CSV or Parquet files and"
-                " load their folder, or write a mapping for them."
+                "Databases are not read yet ({source}). Export the tables to CSV or Parquet files"
+                " and load their folder, or write a mapping for them."
             ).format(source=str(data).split("://")[0] + "://…")
         )
     if type(data).__module__.startswith("pyspark"):

@@ -1,4 +1,4 @@
-"""The way from files to the engine's views: convert, combine, judge, apply `as_of`, account for all rows."""
+"""The way from files to the engine's views: convert, combine, judge, apply `as_of`, account."""
 
 from __future__ import annotations
 
@@ -372,7 +372,7 @@ class Stager:
         ]
 
     def find_stray_times(self) -> None:
-        """A time more than a year after the 99.9th percentile is a fault: it would decide `as_of`."""
+        """A time over a year after the 99.9th percentile is a fault: it would decide `as_of`."""
         for staged, column in self._times():
             relation, name = staged.relation, f'"{column}"'
             count, latest = self.engine.rows(f"SELECT COUNT({name}), MAX({name}) FROM {relation}")[
@@ -402,9 +402,12 @@ class Stager:
         shown = tuple((int(row[2]), str(row[3])) for row in found)
         text = ngettext(
             "`{name}` has {count} time more than a year later than the others, which end at {usual}"
-            " (row {row}: '{value}'). Correct the file, or say as_of: later records are left out then.",
-            "`{name}` has {count} times more than a year later than the others, which end at {usual}"
-            " (row {row}: '{value}'). Correct the file, or say as_of: later records are left out then.",
+            " (row {row}: '{value}'). Correct the file, or say as_of: later records are left out"
+            " then.",
+            "`{name}` has {count} times more than a year later than the others, which end at"
+            " {usual}"
+            " (row {row}: '{value}'). Correct the file, or say as_of: later records are left out"
+            " then.",
             count,
         ).format(
             name=f"{staged.map.table}.{column}",

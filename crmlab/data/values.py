@@ -1,7 +1,7 @@
 """From the cells of a file to the model's types, with every value that does not fit reported.
 
-Nothing is reinterpreted silently: spaces are taken away only where the mapping asks, a number needs the
-marks the mapping says, a time needs a form the mapping names (ISO 8601 where it names none).
+Nothing is reinterpreted silently: spaces are taken away only where the mapping asks, a number needs
+the marks the mapping says, a time needs a form the mapping names (ISO 8601 where it names none).
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Found:
     faults: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     notes: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def fault(self, column: str, kind: str, rows: Sequence[int], values: Sequence[object]) -> None:
+    def fault(
+        self, column: str, kind: str, rows: Sequence[int] | np.ndarray, values: Sequence[object]
+    ) -> None:
         """Count rows with a fault, and keep the first three as examples."""
         if not len(rows):
             return
@@ -301,7 +303,7 @@ class _Column:
         return texts, scale
 
     def _plain_number(self, texts: pa.Array) -> pa.Array:
-        """A number's text with the point as its only mark; what breaks the rules becomes missing."""
+        """A number's text with the point as its only mark; what breaks the rules is missing."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -673,7 +675,8 @@ def remedy(kind: str, value: str) -> str:
 def _number_remedy(value: str) -> str:
     if re.search(r"[万亿千百元%‰]$", value):
         return _(
-            'Say `units = {"元" = 1, "万元" = 10000}` for this column in the mapping, with the units'
+            'Say `units = {"元" = 1, "万元" = 10000}` for this column in the mapping, with the'
+            " units"
             " that occur, or correct the file."
         )
     if re.fullmatch(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", value):

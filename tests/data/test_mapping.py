@@ -114,16 +114,16 @@ def test_a_derived_table_cannot_have_filters_of_its_own():
             "filter": [{"complete": True}],
         }
     }
-    with pytest.raises(MappingError, match="filter"):
+    with pytest.raises(MappingError, match=r"filter"):
         mapping.parse(content)
 
 
 def test_a_file_that_is_not_toml_is_named(tmp_path):
     path = tmp_path / "m.toml"
     path.write_text("[orders\n")
-    with pytest.raises(MappingError, match="m.toml is not valid TOML"):
+    with pytest.raises(MappingError, match=r"m.toml is not valid TOML"):
         mapping.read(path)
-    with pytest.raises(SourceNotFound, match="There is no file"):
+    with pytest.raises(SourceNotFound, match=r"There is no file"):
         mapping.read(tmp_path / "none.toml")
 
 
