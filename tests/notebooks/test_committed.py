@@ -1,0 +1,226 @@
+"""What holds for every committed notebook, read as it stands, and executed again."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import notebooks as tool
+from crmlab.report import all_chapters
+from crmlab.report.leave_out import find_measure, needs, section
+
+CHAPTERS = all_chapters()
+#: Two pictures agree if their sizes are equal, the mean difference of the colour values (0 to 255)
+#: is at most this, and at most this share of the pixels differs by more than 32.
+MEAN_DIFFERENCE = 1.0
+CLEARLY_DIFFERENT = 0.01
+LINES = 8
+PARAMETERS = 'data = ""\nfiles = ""\nstudent = ""\nas_of = ""\nlanguage = "en"\nout = ""'
+START = (
+    "crmlab.start(language=language, out=out)\n"
+    "crm = crmlab.load(data, files=files, student=student, as_of=as_of)"
+)
+#: Figures that prose may say: published facts, chosen thresholds and levels, not results.
+PUBLISHED = {
+    "05_tiering": {"5 %", "15 %", "20 %", "80 %", "95 %"},
+}
+
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+
+
+def cells_of(chapter, kind: str):
+    return [cell for cell in chapter.read().cells if cell.cell_type == kind]
+
+
+def outputs_of(notebook):
+    return [
+        (cell.id, output)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    ]
+
+
+# ---- as it stands
+
+
+@each_chapter
+def test_a_notebook_is_committed_normalised(chapter):
+    text = chapter.path.read_text(encoding="utf-8")
+    assert text == tool.as_text(tool.normalised(chapter.read())), "tools/notebooks.py execute"
+    assert b"\r" not in chapter.path.read_bytes()
+
+
+@each_chapter
+def test_the_first_code_cells_are_parameters_and_start(chapter):
+    first, second, *_rest = cells_of(chapter, "code")
+    assert first.metadata.get("tags") == ["parameters"]
+    assert first.source == PARAMETERS
+    assert second.source.endswith(START)
+    assert "import crmlab" in second.source
+
+
+@each_chapter
+def test_ids_of_cells_are_readable_and_unique(chapter):
+    ids = [cell.id for cell in chapter.read().cells]
+    assert len(ids) == len(set(ids))
+    assert not [one for one in ids if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", one)]
+    # eight hexadecimal digits are what JupyterLab gives a cell
+    assert not [one for one in ids if re.fullmatch(r"[0-9a-f]{8}|[0-9a-f-]{36}", one)]
+
+
+@each_chapter
+def test_cells_are_short(chapter):
+    code = cells_of(chapter, "code")
+    long = {cell.id: n for cell in code if (n := len(cell.source.splitlines())) > LINES}
+    assert not long
+
+
+@each_chapter
+def test_cells_have_run_in_order_without_errors_or_warnings(chapter):
+    code = cells_of(chapter, "code")
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    noise = [
+        (cell_id, output.get("ename") or output.get("text"))
+        for cell_id, output in outputs_of(chapter.read())
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+    assert not noise
+
+
+@each_chapter
+def test_every_picture_has_an_alternative_text(chapter):
+    pictures = [
+        (cell_id, output)
+        for cell_id, output in outputs_of(chapter.read())
+        if "image/png" in output.get("data", {})
+    ]
+    assert pictures
+    for cell_id, output in pictures:
+        alt = output.metadata.get("image/png", {}).get("alt", "")
+        assert len(alt) > 20, cell_id
+        assert alt == output.data["text/plain"], cell_id
+
+
+@each_chapter
+def test_headings_skip_no_level_and_the_title_is_the_only_first_one(chapter):
+    prose = "\n".join(cell.source for cell in cells_of(chapter, "markdown"))
+    prose = re.sub(r"```.*?```", "", prose, flags=re.DOTALL)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", prose, flags=re.MULTILINE)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@each_chapter
+def test_prose_says_no_results(chapter):
+    allowed = PUBLISHED.get(chapter.stem, set())
+    found = {
+        cell.id: said
+        for cell in cells_of(chapter, "markdown")
+        if (said := set(re.findall(r"\d[\d.,]* ?%", cell.source)) - allowed)
+    }
+    assert not found
+
+
+@each_chapter
+def test_what_sections_need_exists(chapter):
+    from crmlab.data import model
+
+    for cell in chapter.read().cells:
+        for name in needs(cell):
+            assert section(cell), cell.id
+            table, _dot, column = name.partition(".")
+            if table in model.TABLES:
+                assert model.table(table).column(column)
+            else:
+                assert find_measure(name).needs
+
+
+@each_chapter
+def test_nothing_of_the_computer_it_ran_on_stands_in_a_notebook(chapter):
+    text = chapter.path.read_text(encoding="utf-8")
+    assert not re.findall(r"/(?:home|root|Users|tmp|work)/[\w./-]+", text)
+
+
+# ---- executed again
+
+
+@pytest.fixture(scope="module")
+def executed():
+    """Execute each notebook once for all tests that ask."""
+    done: dict[str, object] = {}
+
+    def run(chapter):
+        if chapter.stem not in done:
+            done[chapter.stem] = tool.run_and_normalise(chapter)
+        return done[chapter.stem]
+
+    return run
+
+
+@pytest.mark.notebooks
+@each_chapter
+def test_two_executions_are_the_same_byte_for_byte(chapter, executed):
+    assert tool.as_text(executed(chapter)) == tool.as_text(tool.run_and_normalise(chapter))
+
+
+@pytest.mark.notebooks
+@each_chapter
+def test_an_execution_gives_the_committed_text(chapter, executed):
+    assert texts_of(executed(chapter)) == texts_of(chapter.read())
+
+
+@pytest.mark.notebooks
+@each_chapter
+def test_an_execution_gives_the_committed_pictures(chapter, executed):
+    now, committed = pictures_of(executed(chapter)), pictures_of(chapter.read())
+    assert [cell for cell, _picture in now] == [cell for cell, _picture in committed]
+    for (cell, new), (_cell, old) in zip(now, committed, strict=True):
+        assert same_picture(new, old), cell
+
+
+def texts_of(notebook) -> list[tuple[str, str, str]]:
+    texts = [(cell.id, "source", cell.source) for cell in notebook.cells]
+    for cell_id, output in outputs_of(notebook):
+        texts.append((cell_id, "stream", output.get("text", "")))
+        data = output.get("data", {})
+        texts += [(cell_id, kind, data[kind]) for kind in sorted(data) if kind != "image/png"]
+    return texts
+
+
+def pictures_of(notebook) -> list[tuple[str, np.ndarray]]:
+    return [
+        (cell_id, decoded(output.data["image/png"]))
+        for cell_id, output in outputs_of(notebook)
+        if "image/png" in output.get("data", {})
+    ]
+
+
+def decoded(picture: str) -> np.ndarray:
+    with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
+        return np.asarray(image.convert("RGB"), dtype=float)
+
+
+def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
+    if one.shape != other.shape:
+        return False
+    difference = np.abs(one - other)
+    clearly = (difference.max(axis=2) > 32).mean()
+    return bool(difference.mean() <= MEAN_DIFFERENCE and clearly <= CLEARLY_DIFFERENT)
+
+
+def test_pictures_that_differ_visibly_are_told_apart():
+    white = np.full((100, 100, 3), 255.0)
+    line, speck = white.copy(), white.copy()
+    line[50:52] = 0
+    speck[50, 50:60] = 250
+    assert same_picture(white, speck)
+    assert not same_picture(white, line)
+    assert not same_picture(white, white[:50])
