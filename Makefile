@@ -26,7 +26,7 @@ bench: bench-environment ## measure speed and memory against other packages
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 soak: dev-environment ## check over hundreds of seeds that the intervals cover the known effects
-	$(BIN)/python benchmarks/soak.py $(ARGS)
+	$(BIN)/python -m tests.data.soak $(ARGS)
 
 lint: dev-environment ## check style, types and who imports whom
 	$(BIN)/ruff check .
