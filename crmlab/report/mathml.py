@@ -15,6 +15,7 @@ from nbconvert.filters.markdown_mistune import (
 
 # An unknown command is copied into the result as it stands.
 _UNKNOWN = re.compile(r">\s*\\[A-Za-z]")
+_LONG = 40
 _NUMBERED = re.compile(r"\\(begin|end)\{(align|equation|gather)\}")
 
 
@@ -45,7 +46,8 @@ def formula(tex: str, *, block: bool = False) -> str:
     mathml = mathml.replace("<math ", f'<math alttext="{escape(source)}" ', 1)
     if block:
         return f'<span class="formula" tabindex="0">{mathml}</span>'
-    return mathml
+    # browsers do not break a formula: a long one scrolls on a narrow screen
+    return f'<span class="long">{mathml}</span>' if len(source) > _LONG else mathml
 
 
 class _Inline(MathInlineParser):

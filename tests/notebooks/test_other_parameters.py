@@ -1,0 +1,218 @@
+"""Chapters run with other parameters: the tables they write are right, not only the exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+import crmlab
+from crmlab.language import set_language
+from crmlab.report import ChapterReport, run
+
+pytestmark = pytest.mark.notebooks
+
+STUDENT = "2026001"
+# revenue of ten customers, with the Gini coefficient worked out by hand
+REVENUE = (541, 1463, 2445, 3438, 4437, 5401, 6392, 8304, 11904, 22261)
+GINI = 0.462091
+MAPPING = """\
+[workspace]
+name = "物流公司"
+currency = "CNY"
+
+[orders]
+files = "订单.csv"
+encoding = "gbk"
+delimiter = ";"
+
+[orders.columns]
+order_id = "单号"
+customer_id = "客户"
+ordered_at = { column = "日期", format = "%Y年%m月%d日" }
+region = "区域"
+amount = { column = "金额", units = { "元" = 1, "万元" = 10000 } }
+on_time = { column = "准时", codes = { "是" = true, "否" = false } }
+"""
+
+
+class Written:
+    """What a chapter wrote: its tables and what is said about each."""
+
+    def __init__(self, report: ChapterReport) -> None:
+        assert report.failure is None, report.failure
+        self.report = report
+        self.page, self.workbook, self.notebook, self.folder = report.files
+        self.said = [json.loads(path.read_text("utf-8")) for path in sorted(self._all("json"))]
+        self.measures = [said["measure"] for said in self.said]
+
+    def _all(self, ending: str) -> list[Path]:
+        return list(self.folder.glob(f"*.{ending}"))
+
+    def table(self, number: int) -> pd.DataFrame:
+        (path,) = self.folder.glob(f"{number:02d}_*.parquet")
+        return pd.read_parquet(path)
+
+    def first(self, measure: str) -> pd.DataFrame:
+        return self.table(self.measures.index(measure) + 1)
+
+
+def by_hand(values) -> float:
+    """Gini coefficient of values, from its definition by pairs."""
+    values = np.asarray(values, dtype=float)
+    differences = np.abs(values[:, None] - values[None, :]).mean()
+    return differences / (2 * values.mean())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("other")
+
+
+@pytest.fixture(scope="module")
+def student(folder) -> Written:
+    """Chapter 5 on a student's own company, in English."""
+    (report,) = run(["tiering"], student=STUDENT, out=folder / "student")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def chinese(folder) -> Written:
+    """Chapter 5 on the bundled company up to an earlier day, in Chinese."""
+    (report,) = run(["5"], as_of="2025-06-30", language="zh_CN", out=folder / "zh")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def mapped(folder) -> Written:
+    """Chapter 5 on a small file as a Chinese spreadsheet program saves it."""
+    rows = [
+        f"D{place};客户{place};2025年{month:02d}月1{place % 9}日;{region};{amount};{on_time}"
+        for place, (revenue, region) in enumerate(zip(REVENUE, ["华北", "华东"] * 5, strict=True))
+        for month, amount, on_time in [(place % 6 + 1, in_words(revenue), "否" if place else "是")]
+    ]
+    text = "\n".join(["单号;客户;日期;区域;金额;准时", *rows]) + "\n"
+    (folder / "订单.csv").write_bytes(text.encode("gbk"))
+    (folder / "mapping.toml").write_text(MAPPING, encoding="utf-8")
+    (report,) = run(["05"], data=str(folder / "mapping.toml"), out=folder / "mapped")
+    return Written(report)
+
+
+def in_words(revenue: int) -> str:
+    return f"{revenue / 10000}万元" if revenue > 10000 else f"{revenue}元"
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    yield
+    set_language("en")
+
+
+# ---- a student's own company
+
+
+def test_a_students_tables_are_computed_from_the_students_company(student):
+    orders = crmlab.load(student=STUDENT).orders
+    revenue = orders.groupby("customer_id")["amount"].sum()
+    lorenz = student.first("tiering.lorenz").set_index("statistic")
+    assert lorenz.loc["gini", "customers"] == (revenue > 0).sum()
+    assert lorenz.loc["gini", "estimate"] == pytest.approx(by_hand(revenue[revenue > 0]), abs=1e-6)
+    rfm = student.first("tiering.rfm").set_index("customer_id")
+    counts = orders[orders["amount"] >= 0].groupby("customer_id").size()
+    assert rfm["frequency"].to_dict() == counts.reindex(rfm.index).to_dict()
+
+
+def test_a_students_company_is_not_the_bundled_one(student):
+    bundled = crmlab.tiering.rfm(crmlab.load()).table
+    assert not student.first("tiering.rfm").equals(bundled)
+
+
+def test_nothing_is_left_out_of_the_bundled_kind_of_company(student):
+    assert student.report.left_out == ()
+
+
+def test_every_table_has_its_sheet_with_as_many_rows(student):
+    book = openpyxl.load_workbook(student.workbook, read_only=True)
+    sheets = [name for name in book.sheetnames if re.match(r"\d\d ", name)]
+    assert len(sheets) == len(student.said)
+    for number, name in enumerate(sheets, start=1):
+        rows = list(book[name].iter_rows(min_row=4, max_col=1, values_only=True))
+        assert len(rows) >= len(student.table(number))
+
+
+# ---- in Chinese
+
+
+def test_the_chinese_edition_is_chinese_throughout(chinese):
+    notebook = nbformat.read(chinese.notebook, 4)
+    prose = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "markdown"}
+    assert not [cell for cell, source in prose.items() if not is_chinese(source)]
+    for said in chinese.said:
+        assert said["language"] == "zh_CN"
+        assert is_chinese(said["reading"])
+        assert is_chinese(said["title"])
+        assert is_chinese(said["alt"])
+        assert all(is_chinese(column["label"]) for column in said["columns"]), said["columns"]
+        definition = said["definition"]
+        assert is_chinese(definition["numerator"])
+        assert is_chinese(definition["denominator"])
+        assert is_chinese(definition["method"])
+    page = chinese.page.read_text(encoding="utf-8")
+    assert '<html lang="zh-CN">' in page
+    assert "Code 1" not in page
+
+
+def is_chinese(text: object) -> bool:
+    return re.search("[\u4e00-\u9fff]", str(text)) is not None
+
+
+def test_no_warning_stands_in_the_chinese_edition(chinese):
+    notebook = nbformat.read(chinese.notebook, 4)
+    outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
+    assert not [one.text for one in outputs if one.get("name") == "stderr"]
+
+
+def test_an_earlier_day_counts_only_what_had_happened(chinese):
+    crm = crmlab.load(as_of="2025-06-30")
+    assert crm.orders["ordered_at"].max() < pd.Timestamp("2025-07-01")
+    revenue = crm.orders.groupby("customer_id")["amount"].sum()
+    lorenz = chinese.first("tiering.lorenz").set_index("statistic")
+    assert lorenz.loc["gini", "estimate"] == pytest.approx(by_hand(revenue[revenue > 0]), abs=1e-6)
+
+
+# ---- a user's file
+
+
+def test_a_mapped_gbk_file_gives_the_figures_worked_out_by_hand(mapped):
+    lorenz = mapped.first("tiering.lorenz").set_index("statistic")
+    assert lorenz.loc["gini", "estimate"] == pytest.approx(GINI, abs=5e-7)
+    assert lorenz.loc["gini", "customers"] == len(REVENUE)
+    on_time = mapped.first("tiering.on_time")
+    assert (on_time.loc[0, "orders"], on_time.loc[0, "on_time"]) == (10, 1)
+    rfm = mapped.first("tiering.rfm").set_index("customer_id")
+    assert rfm.loc["客户9", "monetary"] == 22261
+
+
+def test_what_a_mapped_file_lacks_is_left_out_by_name(mapped):
+    left = {one.section: one.columns() for one in mapped.report.left_out}
+    assert left["layers"] == "orders.cost"
+    assert left["on-time-service"] == "orders.service_line"
+    assert "tiering.layers" not in mapped.measures
+    page = mapped.page.read_text(encoding="utf-8")
+    assert "tiering.layers needs a column that these data do not have: orders.cost." in page
+    book = openpyxl.load_workbook(mapped.workbook)
+    assert [cell.value for cell in book["Left out"]["C"]][1:] == list(left.values())
+
+
+def test_the_report_names_the_users_data_and_not_where_it_was_made(mapped, folder):
+    page = mapped.page.read_text(encoding="utf-8")
+    assert "物流公司" in page
+    assert "mapped/." not in page
+    cells = {cell.id: cell.source for cell in nbformat.read(mapped.notebook, 4).cells}
+    assert json.dumps(str(folder / "mapping.toml")) in cells["parameters-given"]
