@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
 import json
@@ -13,18 +14,21 @@ import time
 import types
 from datetime import date
 from pathlib import Path
+from queue import Empty
 
 import nbformat
 import openpyxl
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from jupyter_client.channels import AsyncZMQSocketChannel
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from crmlab import language
 from crmlab.data import model
 from crmlab.errors import CrmlabError, SourceNotFound, UnknownName
 from crmlab.report import chapters, html, leave_out, run, runner, translate
+from crmlab.report import execute as execute_module
 from crmlab.report.accounting import for_reader
 from crmlab.report.excel import write_workbook
 from crmlab.report.execute import NotebookFailed, execute
@@ -42,6 +46,7 @@ PARAMETERS = 'data = files = student = as_of = out = ""\nlanguage = "en"'
 WRITES_A_TABLE = """\
 import json
 from pathlib import Path
+from queue import Empty
 import pandas as pd
 
 def show(number, measure, table, columns):
@@ -431,6 +436,43 @@ def test_a_kernel_that_dies_is_a_failure_that_names_the_cell():
     with pytest.raises(NotebookFailed) as failed:
         execute(chapter_notebook(code("die", "import os; os._exit(1)")), {}, cell_timeout=20)
     assert failed.value.failure.cell == "die"
+
+
+class Unnoticed:
+    """A channel whose message has arrived, but is noticed only at the third look."""
+
+    def __init__(self) -> None:
+        self.looks: list[float] = []
+
+    async def get_msg(self, timeout=None):
+        self.looks.append(timeout)
+        if len(self.looks) < 3:
+            raise Empty
+        return {"msg_type": "execute_reply"}
+
+
+class Patient(execute_module._PatientChannel, Unnoticed):
+    def __init__(self) -> None:
+        Unnoticed.__init__(self)
+
+
+def test_a_message_that_was_not_announced_is_found_within_seconds(monkeypatch):
+    monkeypatch.setattr(AsyncZMQSocketChannel, "get_msg", Unnoticed.get_msg)
+    channel = Patient()
+    assert asyncio.run(channel.get_msg(timeout=None))["msg_type"] == "execute_reply"
+    assert channel.looks == [0.5, 0.5, 0.5]
+
+
+def test_a_channel_with_a_time_limit_keeps_to_it(monkeypatch):
+    async def nothing(self, timeout=None):
+        await asyncio.sleep(timeout)
+        raise Empty
+
+    monkeypatch.setattr(AsyncZMQSocketChannel, "get_msg", nothing)
+    begun = time.monotonic()
+    with pytest.raises(Empty):
+        asyncio.run(Patient().get_msg(timeout=0.7))
+    assert 0.6 < time.monotonic() - begun < 2
 
 
 # ---- the run

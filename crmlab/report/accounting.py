@@ -7,6 +7,7 @@ import pandas as pd
 from crmlab.data import model
 from crmlab.errors import UnknownName
 from crmlab.language import _
+from crmlab.show.columns import shown
 
 
 def for_reader(accounting: pd.DataFrame) -> pd.DataFrame:
@@ -29,7 +30,7 @@ def for_reader(accounting: pd.DataFrame) -> pd.DataFrame:
     if "step" in labelled:
         words = _steps()
         labelled["step"] = [words.get(str(step), str(step)) for step in labelled["step"]]
-    return labelled.rename(columns=_columns())
+    return labelled.rename(columns={name: shown(name).label for name in labelled.columns})
 
 
 def _table(name: str) -> str:
@@ -37,16 +38,6 @@ def _table(name: str) -> str:
         return model.table(name).shown()
     except UnknownName:
         return name
-
-
-def _columns() -> dict[str, str]:
-    return {
-        "table": _("Table"),
-        "file": _("File"),
-        "step": _("Step"),
-        "rows": _("Rows"),
-        "remark": _("Remark"),
-    }
 
 
 def _steps() -> dict[str, str]:

@@ -7,8 +7,10 @@ import io
 import re
 from itertools import pairwise
 
+import nbformat
 import numpy as np
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
 import notebooks as tool
@@ -147,6 +149,34 @@ def test_what_sections_need_exists(chapter):
 def test_nothing_of_the_computer_it_ran_on_stands_in_a_notebook(chapter):
     text = chapter.path.read_text(encoding="utf-8")
     assert not re.findall(r"/(?:home|root|Users|tmp|work)/[\w./-]+", text)
+
+
+def test_what_changes_from_run_to_run_is_not_kept():
+    styler = '<table id="T_%s"><td id="T_%s_row0_col0">1</td></table><Styler at 0x%s>'
+    runs = [
+        notebook_of(styler % (one, one, one * 2), count)
+        for one, count in [("ab12f", 7), ("0cd34", 9)]
+    ]
+    first, second = (tool.as_text(tool.normalised(run)) for run in runs)
+    assert first == second
+    assert "widget" not in first
+    assert "2025-01-01" not in first
+    assert "VBox()" in first
+    again = tool.normalised(nbformat.reads(first, 4))
+    assert tool.as_text(again) == first
+
+
+def notebook_of(html: str, count: int):
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": html}, "text/plain": "VBox()"}
+    printed = [new_output("stream", text=text) for text in ("a\n", "b\n")][: 2 if count > 8 else 1]
+    outputs = [
+        *([new_output("stream", text="a\nb\n")] if len(printed) == 1 else printed),
+        new_output("display_data", data=view),
+        new_output("execute_result", data={"text/html": html}, execution_count=count),
+    ]
+    timing = {"execution": {"iopub.status.busy": "2025-01-01"}, "tags": ["parameters"]}
+    cell = new_code_cell("x\n", id="a", outputs=outputs, execution_count=count, metadata=timing)
+    return new_notebook(cells=[cell], metadata={"widgets": {"state": {}}})
 
 
 # ---- executed again
