@@ -85,13 +85,13 @@ def parameters(sql: str) -> tuple[str, ...]:
 
 
 def quoted(name: str) -> str:
-    '''An identifier in double quotes, as every SQL engine reads it.
+    """An identifier in double quotes, as every SQL engine reads it.
 
     Examples
     --------
-    >>> quoted('a "b"')
-    '"a ""b\"""'
-    '''
+    >>> print(quoted('a "b" c'))
+    "a ""b"" c"
+    """
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -226,6 +226,20 @@ def _without_comments(sql: str) -> str:
     return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
 
 
+def without_absent(sql: str, absent: Iterable[str]) -> str:
+    """A query without the sums of columns that are missing as a whole: such a sum is NULL.
+
+    Examples
+    --------
+    >>> without_absent("SELECT SUM(amount), SUM(cost) FROM orders", ["cost"])
+    'SELECT SUM(amount), NULL FROM orders'
+    """
+    gone = set(absent)
+    return re.sub(
+        r"\bSUM\((\w+)\)", lambda sum_: "NULL" if sum_.group(1) in gone else sum_.group(), sql
+    )
+
+
 def _order(sql: str, by: Sequence[tuple[str, str]]) -> str:
     """The columns that the query's first comment says the result is ordered by."""
     found = re.search(r"^-- Ordered by: (.+)$", sql, flags=re.MULTILINE)
@@ -269,6 +283,7 @@ class Engine:
         run = self.connection.execute
         run(f"SET allowed_paths = [{paths}]")
         run(f"SET allowed_directories = [{literal(str(self.folder))}]")
+        run("SET enable_progress_bar = false")
         run("SET enable_external_access = false")
         run("SET lock_configuration = true")
 
@@ -315,10 +330,22 @@ class Engine:
         values: Mapping[str, Any],
         *,
         by: Sequence[tuple[str, str]] = (),
+        absent: Iterable[str] = (),
     ) -> pd.DataFrame:
-        """Run a query file and hand its result back as pandas, sums rounded to `DECIMALS`."""
+        """Run a query file and hand its result back as pandas, sums rounded to `DECIMALS`.
+
+        Parameters
+        ----------
+        name : str
+        values : mapping of str to object
+            What it binds; what is not given is NULL.
+        by : sequence of (str, str)
+            Columns to group by, as from `resolve`.
+        absent : iterable of str
+            Columns of orders that the source does not have; their sums are not computed.
+        """
         text = query_text(name)
-        sql = _without_comments(render(text, by))
+        sql = without_absent(_without_comments(render(text, by)), absent)
         order = _order(text, by)
         if order:
             sql = f"SELECT * FROM (\n{sql}\n) AS result ORDER BY {order}"

@@ -220,6 +220,11 @@ class Settings:
     workdays: Mapping[date, bool] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
 
+    def shown(self) -> str:
+        """Name in the current language."""
+        chinese = current_language() == "zh_CN" and self.name_zh
+        return self.name_zh if chinese else self.name
+
 
 _SCALE_1_5: dict[str, float] = {"minimum": 1, "maximum": 5}
 

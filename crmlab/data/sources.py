@@ -6,7 +6,7 @@ for every row: what was read, left out and why, combined, and kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -128,11 +128,14 @@ def from_frames(
     datetime.date(2025, 3, 4)
     """
     settings = settings or model.Settings()
-    for name in tables:
-        model.table(name)
-    plan = mapping.MappingFile(settings, {name: mapping.same_names(name, ()) for name in tables})
-    loader = _Loader(plan, {}, source or settings.name or _("tables in memory"))
-    return loader.load(_day(as_of), frames=tables)
+    for table in tables:
+        model.table(table)
+    plan = _same_names(settings, dict.fromkeys(tables, ()))
+
+    def name() -> str:
+        return source or settings.shown() or _("tables in memory")
+
+    return _Loader(plan, {}, name).load(_day(as_of), frames=tables)
 
 
 def quality(data: str | Path, *, files: str | Path = "") -> pd.DataFrame:
@@ -176,8 +179,6 @@ class Workspace:
     Attributes
     ----------
     settings : Settings
-    source : str
-        Short text that names the data, for display.
     as_of : datetime.date
         Last day that counts.
     first_day : datetime.date
@@ -190,7 +191,7 @@ class Workspace:
         columns: Mapping[str, frozenset[str]],
         settings: model.Settings,
         *,
-        source: str,
+        source: Callable[[], str],
         as_of: date,
         first_day: date,
         account: Account,
@@ -200,7 +201,7 @@ class Workspace:
         self._account = account
         self._frames: dict[str, pd.DataFrame] = {}
         self.settings = settings
-        self.source = source
+        self._source = source
         self.as_of = as_of
         self.first_day = first_day
 
@@ -208,6 +209,11 @@ class Workspace:
         return f"<Workspace {self.source!r} as of {self.as_of}: {', '.join(self.tables)}>"
 
     # --- what is there
+
+    @property
+    def source(self) -> str:
+        """Short text that names the data, for display, in the current language."""
+        return self._source()
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -359,7 +365,8 @@ class Workspace:
             "delivery_recorded": self.has("orders", "delivered_at"),
         }
         columns = resolve_columns(by, self._columns)
-        return self._engine.query(name, values, by=columns)
+        absent = set(model.table("orders").names) - self.columns("orders")
+        return self._engine.query(name, values, by=columns, absent=absent)
 
     def _check_parameters(
         self, name: str, by: str | Sequence[str], given: Mapping[str, Any]
@@ -445,14 +452,17 @@ class Workspace:
         if len(ids) <= customers:
             return self
         engine, account = sampled(self._engine, self._columns, ids, customers, seed)
-        text = _("{source}: {count} of {total} customers").format(
-            source=self.source, count=number(customers), total=number(len(ids))
-        )
+
+        def name() -> str:
+            return _("{source}: {count} of {total} customers").format(
+                source=self.source, count=number(customers), total=number(len(ids))
+            )
+
         return Workspace(
             engine,
             self._columns,
             self.settings,
-            source=text,
+            source=name,
             as_of=self.as_of,
             first_day=self.first_day,
             account=account,
@@ -532,8 +542,14 @@ def _student(student: str, data: str | Path, as_of: date | None) -> Workspace:
 
     settings = _settings(_bundled_folder())
     tables = simulate.variant(student)
-    source = _("{name}, variant of student {student}").format(name=settings.name, student=student)
-    return from_frames(tables, settings, as_of=as_of, source=source)
+    plan = _same_names(settings, dict.fromkeys(tables, ()))
+
+    def name() -> str:
+        return _("{name}, variant of student {student}").format(
+            name=settings.shown(), student=student
+        )
+
+    return _Loader(plan, {}, name).load(as_of, frames=tables)
 
 
 def _folder(path: Path, as_of: date | None, *, bundled: bool = False) -> Workspace:
@@ -560,7 +576,7 @@ def _mapping_loader(path: Path, folder: Path) -> _Loader:
         for name, table in plan.tables.items()
         if table.files
     }
-    return _Loader(plan, found, plan.settings.name or path.stem)
+    return _Loader(plan, found, lambda: plan.settings.shown() or path.stem)
 
 
 def _folder_loader(path: Path, *, bundled: bool = False) -> _Loader:
@@ -581,11 +597,16 @@ def _folder_loader(path: Path, *, bundled: bool = False) -> _Loader:
             ).format(folder=path, names=", ".join(model.TABLES))
         )
     settings = _settings(path)
-    plan = mapping.MappingFile(
-        settings,
-        {name: mapping.same_names(name, [p.name for p in paths]) for name, paths in found.items()},
-    )
-    return _Loader(plan, found, settings.name or path.resolve().name)
+    plan = _same_names(settings, {name: [p.name for p in paths] for name, paths in found.items()})
+    return _Loader(plan, found, lambda: settings.shown() or path.resolve().name)
+
+
+def _same_names(
+    settings: model.Settings, tables: Mapping[str, Sequence[str]]
+) -> mapping.MappingFile:
+    """The plan for tables that have the model's own names, each with its files."""
+    maps = {name: mapping.same_names(name, names) for name, names in tables.items()}
+    return mapping.MappingFile(settings, maps)
 
 
 def _once(name: str, found: Mapping[str, list[Path]], parts: list[Path]) -> None:
@@ -621,7 +642,7 @@ class _Loader:
 
     plan: mapping.MappingFile
     paths: Mapping[str, Sequence[Path]]
-    source: str
+    source: Callable[[], str]
     account: Account = field(default_factory=Account)
 
     def load(
