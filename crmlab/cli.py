@@ -5,6 +5,7 @@ Exit codes: 0 all went well; 1 a chapter failed; 2 the command or the data are w
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; what a user can put right is said in its own words, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # a console that has no Chinese shows a mark in its place, rather than failing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
     except CrmlabError as error:

@@ -97,14 +97,25 @@ def test_an_unknown_chapter_is_wrong_usage_said_in_one_line():
     assert len(answer.stderr.strip().splitlines()) == 1
 
 
-def test_an_unknown_option_is_wrong_usage():
-    assert command("run", "--dat", "x").returncode == cli.WRONG
-
-
-def test_an_unknown_language_is_wrong_usage(tmp_path):
-    answer = command("run", "--language", "fr", "--out", str(tmp_path / "reports"))
+def test_a_console_without_chinese_still_gets_the_message():
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    answer = subprocess.run(
+        [sys.executable, "-m", "crmlab", "run", "分级"],
+        capture_output=True,
+        env={**os.environ, **ascii_only},
+    )
     assert answer.returncode == cli.WRONG
-    assert "fr" in answer.stderr
+    assert answer.stderr.startswith(b"There is no chapter ??.")
+
+
+def test_an_unknown_option_is_wrong_usage(monkeypatch):
+    assert run_main(monkeypatch, "run", "--dat", "x") == cli.WRONG
+
+
+def test_an_unknown_language_is_wrong_usage(monkeypatch, capsys, tmp_path):
+    out = str(tmp_path / "reports")
+    assert run_main(monkeypatch, "run", "--language", "fr", "--out", out) == cli.WRONG
+    assert "fr" in capsys.readouterr().err
     assert not (tmp_path / "reports").exists()
 
 

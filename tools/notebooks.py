@@ -38,7 +38,6 @@ PACKAGE = ROOT / "crmlab"
 LANGUAGES = ("zh_CN",)
 CELL_TIMEOUT = 120
 
-_KEPT_OF_NOTEBOOK = ("kernelspec", "language_info")
 _KEPT_OF_CELL = ("crmlab", "slideshow", "tags")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LANGUAGE_INFO = {

@@ -22,7 +22,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from crmlab.language import _
+from crmlab.language import _, number
 from crmlab.report.leave_out import LeftOut
 
 #: Excel's own limits.
@@ -145,7 +145,7 @@ def _definition(measure: _Measure) -> list[str]:
     parts = ("numerator", "denominator", "period", "method", "source")
     excluded = "\n".join(
         _("{count} {unit}: {reason}").format(
-            count=one.get("count", ""), unit=one.get("unit", ""), reason=one.get("reason", "")
+            count=number(one["count"]), unit=one.get("unit", ""), reason=one.get("reason", "")
         )
         for one in definition.get("exclusions", ())
     )
@@ -278,8 +278,8 @@ def _places(cell: Cell) -> int:
 def _sheet_name(book: Workbook, wanted: str) -> str:
     """A name Excel accepts and the book does not have yet."""
     base = _FORBIDDEN_IN_NAMES.sub(" ", wanted).strip("' ")[:_SHEET_NAME] or "Sheet"
-    name, number = base, 2
+    name, again = base, 2
     while name.lower() in (other.lower() for other in book.sheetnames):
-        ending = f" {number}"
-        name, number = base[: _SHEET_NAME - len(ending)] + ending, number + 1
+        ending = f" {again}"
+        name, again = base[: _SHEET_NAME - len(ending)] + ending, again + 1
     return name
