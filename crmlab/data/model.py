@@ -299,6 +299,12 @@ SERVICE_LINES = {
     "Warehousing": ("Warehousing", "仓储"),
 }
 
+TIERS = {
+    "key": ("Key", "关键客户"),
+    "potential": ("Potential", "潜力客户"),
+    "general": ("General", "一般客户"),
+}
+
 CHANNELS = {
     "phone": ("Telephone", "电话"),
     "email": ("E-mail", "电子邮件"),
@@ -429,6 +435,7 @@ CUSTOMERS = Table(
             "信用额度",
             "Largest amount that may be owed.",
             minimum=0,
+            combine="same",
         ),
         _integer(
             "payment_terms_days",
@@ -444,11 +451,13 @@ CUSTOMERS = Table(
             "谢绝联系",
             "The customer has not consented to being contacted for marketing.",
         ),
-        _text(
+        _code(
             "tier",
             "Tier",
             "客户级别",
             "Tier given by the company; wins over a computed one.",
+            TIERS,
+            open_codes=True,
         ),
     ),
     starts="acquired_on",
