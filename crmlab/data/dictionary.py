@@ -26,7 +26,7 @@ _TYPES = {
     "date": "date",
 }
 
-_WORDS = {
+_WORDS: dict[str, dict[str, str]] = {
     "en": {
         "title": "Data dictionary",
         "generated": (
@@ -42,7 +42,7 @@ _WORDS = {
         "starts": "A row counts from `{name}` on: later than `as_of` it is left out.",
         "follows": "A row counts once `{name}` of its record is known.",
         "order": "Never earlier: {pairs}.",
-        "head": ("column", "label", "type", "unit", "what it says", "allowed values", "more"),
+        "head": "column | label | type | unit | what it says | allowed values | more",
         "personal": "personal information",
         "references": "→ `{name}`",
         "known_at": "known from `{name}`",
@@ -64,7 +64,7 @@ _WORDS = {
         "starts": "记录自 `{name}` 起计入：晚于 `as_of` 的不计。",
         "follows": "记录在其 `{name}` 已知之后才计入。",
         "order": "先后次序：{pairs}。",
-        "head": ("列", "名称", "类型", "单位", "含义", "允许的值", "其他"),
+        "head": "列 | 名称 | 类型 | 单位 | 含义 | 允许的值 | 其他",
         "personal": "个人信息",
         "references": "→ `{name}`",
         "known_at": "自 `{name}` 起已知",
@@ -124,7 +124,8 @@ def _table_part(table: model.Table, language: str) -> list[str]:
     pairs = [f"`{first}` ≤ `{second}`" for first, second in TIME_ORDER.get(table.name, ())]
     if pairs:
         about.append(words["order"].format(pairs=words["separator"].join(pairs)))
-    rows = [words["head"], ("---",) * len(words["head"])]
+    head = tuple(words["head"].split(" | "))
+    rows = [head, ("---",) * len(head)]
     rows += [_column_row(column, table, language) for column in table.columns]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     joined = "".join(about) if language == "zh" else " ".join(about)
