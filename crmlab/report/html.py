@@ -150,7 +150,7 @@ def _words() -> dict[str, str]:
         "code": _("Code"),
         "excluded": _("Rows read and excluded"),
         "left_out": _("Left out"),
-        "colon": ":" if current_language().startswith("zh") else ": ",
+        "colon": "：" if current_language().startswith("zh") else ": ",
         "explorer": _("Open this notebook in JupyterLab to move the sliders."),
     }
 

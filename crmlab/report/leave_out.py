@@ -47,7 +47,7 @@ class LeftOut:
 
     def columns(self) -> str:
         """What is missing, as ``table.column``, one after the other."""
-        return ", ".join(f"{table}.{column}" for table, column in self._each())
+        return _(", ").join(f"{table}.{column}" for table, column in self._each())
 
     def reason(self) -> str:
         """The reason as a sentence."""
@@ -55,7 +55,7 @@ class LeftOut:
 
     def reason_in_markdown(self) -> str:
         """The reason with the label of each column beside its name."""
-        columns = ", ".join(
+        columns = _(", ").join(
             f"{_label(table, column)} (`{table}.{column}`)" for table, column in self._each()
         )
         return self._sentence(f"`{self.measure}`", columns)
