@@ -195,6 +195,13 @@ def judge(rows: Rows, found: Sequence[Rule], staged: str, files: Sequence[str]) 
     files : sequence of str
         Names of the files that `_file` numbers.
     """
+    return [fault for _rule, fault in judged(rows, found, staged, files)]
+
+
+def judged(
+    rows: Rows, found: Sequence[Rule], staged: str, files: Sequence[str]
+) -> list[tuple[Rule, Fault]]:
+    """The faults among the rows of one table, each with the rule it breaks; as `judge`."""
     if not found:
         return []
     counts = ", ".join(
@@ -202,7 +209,7 @@ def judge(rows: Rows, found: Sequence[Rule], staged: str, files: Sequence[str]) 
     )
     totals = rows(f"SELECT {counts} FROM {staged}")[0]
     return [
-        _fault(rows, rule, int(count), staged, files)
+        (rule, _fault(rows, rule, int(count), staged, files))
         for rule, count in zip(found, totals, strict=True)
         if count
     ]

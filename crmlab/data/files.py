@@ -113,19 +113,28 @@ def _not_found(folder: Path, name: str, where: str) -> str:
 
 
 def columns(path: Path, table: TableMap) -> list[str]:
-    """The names of a file's columns."""
-    if kind(path) == "parquet":
-        import pyarrow.parquet
+    """The names of a file's columns.
 
-        return list(pyarrow.parquet.read_schema(path).names)
+    Raises
+    ------
+    SourceNotFound
+        If the file cannot be read as what it is said to be.
+    """
+    if not kind(path):
+        raise SourceNotFound(
+            _("{file} is not a CSV, Excel (.xlsx) or Parquet file.").format(file=path)
+        )
+    if kind(path) == "parquet":
+        return _parquet_header(path)
     if not table.header:
         return list(table.names)
     if kind(path) == "excel":
         return _excel_header(path, table)
-    if table.delimiter == "whitespace":
-        with _text(path, table.encoding) as lines:
-            return next((line.split() for line in _after(lines, table.skip_rows)), [])
-    return _csv_header(path, table)
+    return (
+        _whitespace_header(path, table)
+        if table.delimiter == "whitespace"
+        else _csv_header(path, table)
+    )
 
 
 def chunks(path: Path, table: TableMap, reading: Reading) -> Iterator[Chunk]:
@@ -147,10 +156,6 @@ def chunks(path: Path, table: TableMap, reading: Reading) -> Iterator[Chunk]:
         If it lacks a column that is wanted.
     """
     readers = {"csv": _csv_chunks, "excel": _excel_chunks, "parquet": _parquet_chunks}
-    if kind(path) not in readers:
-        raise SourceNotFound(
-            _("{file} is not a CSV, Excel (.xlsx) or Parquet file.").format(file=path)
-        )
     wanted = _wanted(path, table)
     return readers[kind(path)](path, table, wanted, reading)
 
@@ -223,13 +228,13 @@ def _csv_chunks(
 
     try:
         for batch in _csv_batches(path, table, wanted, reading):
-            first = reading.rows
-            skipped = [row - first for row, _text in reading.ragged if row > first]
-            count = batch.num_rows + len(skipped)
-            numbers = np.arange(first + 1, first + count + 1)
-            numbers = np.delete(numbers, [row - 1 for row in skipped if row <= count])
-            reading.rows = first + count
+            ragged = [row for row, _text in reading.ragged if row > reading.rows]
+            last = reading.rows + batch.num_rows + len(ragged)
+            numbers = np.setdiff1d(np.arange(reading.rows + 1, last + 1), ragged)
+            numbers = numbers[: batch.num_rows]
+            reading.rows = int(numbers[-1]) if len(numbers) else reading.rows
             yield from _cut(numbers, pa.Table.from_batches([batch]).select(wanted))
+        reading.rows = max([reading.rows, *(row for row, _text in reading.ragged)])
     except (pa.ArrowInvalid, UnicodeError, LookupError, OSError) as error:
         raise _unreadable(path, table, error) from error
 
@@ -270,6 +275,14 @@ def _cut(numbers: Any, cells: pa.Table) -> Iterator[Chunk]:
     for start in range(0, cells.num_rows, CHUNK_ROWS):
         stop = start + CHUNK_ROWS
         yield Chunk(numbers[start:stop], cells.slice(start, CHUNK_ROWS))
+
+
+def _whitespace_header(path: Path, table: TableMap) -> list[str]:
+    try:
+        with _text(path, table.encoding) as lines:
+            return next((line.split() for line in _after(lines, table.skip_rows)), [])
+    except (UnicodeError, LookupError, OSError) as error:
+        raise _unreadable(path, table, error) from error
 
 
 def _whitespace_chunks(
@@ -402,6 +415,22 @@ def undecodable(path: Path, encoding: str) -> int | None:
 # --- Parquet ------------------------------------------------------------------------------------
 
 
+def _not_parquet(path: Path, error: Exception) -> SourceNotFound:
+    return SourceNotFound(
+        _("{file} cannot be read as a Parquet file: {problem}.").format(file=path, problem=error)
+    )
+
+
+def _parquet_header(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        return list(pyarrow.parquet.read_schema(path).names)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _not_parquet(path, error) from error
+
+
 def _parquet_chunks(
     path: Path, table: TableMap, wanted: list[str], reading: Reading
 ) -> Iterator[Chunk]:
@@ -417,11 +446,7 @@ def _parquet_chunks(
                 numbers = np.arange(first + 1, reading.rows + 1)
                 yield Chunk(numbers, pa.Table.from_batches([batch]).select(wanted))
     except (pa.ArrowInvalid, OSError) as error:
-        raise SourceNotFound(
-            _("{file} cannot be read as a Parquet file: {problem}.").format(
-                file=path, problem=error
-            )
-        ) from error
+        raise _not_parquet(path, error) from error
 
 
 # --- Excel --------------------------------------------------------------------------------------

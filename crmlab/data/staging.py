@@ -134,7 +134,7 @@ class Stager:
             self._convert_frame(staged, frame, sink)
         for position, path in enumerate(paths):
             self._convert_file(staged, position, path, sink)
-        sink.finish()
+        sink.finish(staged.columns)
         self.staged[table.table] = staged
         if table.combine:
             self._combine(staged)
@@ -174,7 +174,14 @@ class Stager:
         import pyarrow as pa
 
         names = [name for name in model.table(staged.map.table).names if name in frame.columns]
-        cells = pa.Table.from_pandas(frame[names], preserve_index=False)
+        try:
+            cells = pa.Table.from_pandas(frame[names], preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise MappingError(
+                _(
+                    "The table {table} has a column with values of different kinds: {problem}."
+                ).format(table=staged.map.table, problem=error)
+            ) from error
         conversion = _Conversion(self, staged, "", [str(name) for name in frame.columns])
         numbers = np.arange(1, len(frame) + 1)
         sink.add(conversion.convert(files.Chunk(numbers, cells), 0))
@@ -304,7 +311,8 @@ class Stager:
         names = {name: other.relation for name, other in self.staged.items() if other.judged}
         table = model.table(staged.map.table)
         rules = checks.rules(table, staged.columns, names)
-        for fault, rule in self._judged(staged, rules):
+        found = checks.judged(self.engine.rows, rules, staged.relation, staged.files)
+        for rule, fault in found:
             handling = staged.map.orphans if rule.kind == "orphan" else staged.map.invalid
             if handling == "exclude":
                 self._exclude(staged, rule, fault)
@@ -313,18 +321,6 @@ class Stager:
                 self.account.add(table.name, fault.file, "orphan", fault.count, fault.message)
             else:
                 self.faults.append(fault)
-
-    def _judged(self, staged: Staged, rules: list[checks.Rule]) -> list[tuple[Fault, checks.Rule]]:
-        found = checks.judge(self.engine.rows, rules, staged.relation, staged.files)
-        by_name = {(rule.column, rule.kind, rule.detail): rule for rule in rules}
-        pairs = []
-        for fault in found:
-            fitting = [
-                r for r in by_name.values() if (r.column, r.kind) == (fault.column, fault.kind)
-            ]
-            rule = next((r for r in fitting if r.detail in fault.message), fitting[0])
-            pairs.append((fault, rule))
-        return pairs
 
     def _exclude(self, staged: Staged, rule: checks.Rule, fault: Fault) -> None:
         before = self._count(staged.relation)
@@ -693,12 +689,15 @@ class _Sink:
         schema = pa.schema([(n, kinds[n]) for n in (*self.table.names, *_HIDDEN) if n in there])
         return [_fitted(chunk, schema) for chunk in self.chunks]
 
-    def finish(self) -> None:
-        """Make the rows known to the engine."""
+    def finish(self, columns: frozenset[str]) -> None:
+        """Make the rows known to the engine; without any, a table with these columns."""
         import pyarrow as pa
 
         if self.writer is None:
-            self.engine.add_arrow(self.name, pa.concat_tables(self._even()))
+            there = {*columns, *_HIDDEN}
+            kinds = {n: kind for n, kind in _arrow_types(self.table).items() if n in there}
+            empty = pa.schema(list(kinds.items())).empty_table()
+            self.engine.add_arrow(self.name, pa.concat_tables(self._even() or [empty]))
             return
         self._spill()
         self.writer.close()

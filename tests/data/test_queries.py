@@ -216,7 +216,7 @@ def test_on_time_as_given_wins_over_the_times():
             "on_time": pd.array([False, None], "boolean"),
         }
     )
-    found = from_frames({"orders": orders}).query("on_time").iloc[0]
+    found = from_frames({"orders": orders}, as_of="2025-01-31").query("on_time").iloc[0]
     assert found[["on_time", "late", "unknown"]].tolist() == [1, 1, 0]
 
 

@@ -950,3 +950,84 @@ def test_text_in_memory_needs_no_file():
     content = io.StringIO("order_id,amount\n1,2\n")
     frame = pd.read_csv(content)
     assert from_frames({"orders": frame}).orders["order_id"].tolist() == ["1"]
+
+
+# --- odd files
+
+
+def test_a_file_without_rows_is_an_empty_table(tmp_path):
+    (tmp_path / "orders.csv").write_text("order_id,amount\n")
+    crm = load(tmp_path)
+    assert crm.orders.empty
+    assert crm.columns("orders") == {"order_id", "amount"}
+    assert crm.query("customer_summary").empty
+    assert crm.query("on_time")["orders"].tolist() == [0]
+    (tmp_path / "orders.csv").write_text("")
+    with pytest.raises(SourceNotFound, match="Empty CSV"):
+        load(tmp_path)
+
+
+def test_files_that_are_not_what_their_name_says_are_refused(tmp_path):
+    for name, words in (("orders.parquet", "a Parquet file"), ("orders.xlsx", "an Excel file")):
+        (tmp_path / name).write_bytes(b"nonsense")
+        with pytest.raises(SourceNotFound, match=rf"{name} cannot be read as {words}"):
+            load(tmp_path)
+        (tmp_path / name).unlink()
+    text = (
+        '[orders]\nfiles = "data.csv"\ndelimiter = "whitespace"\n[orders.columns]\norder_id = "a"\n'
+    )
+    with pytest.raises(SourceNotFound, match="is not utf-8 text: byte 0"):
+        mapped(tmp_path, text, content="订 单\n", encoding="gbk")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "data.json").write_text("{}")
+    text = '[orders]\nfiles = "data.json"\n[orders.columns]\norder_id = "a"\n'
+    with pytest.raises(SourceNotFound, match=r"data.json is not a CSV, Excel"):
+        mapped(tmp_path, text, content=None)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_rows_are_numbered_after_the_header_whatever_stands_above(tmp_path, header):
+    text = '[orders]\nfiles = "data.csv"\nskip_rows = 2\n'
+    text += "" if header else 'header = false\nnames = ["no", "sum"]\n'
+    text += '[orders.columns]\norder_id = "no"\namount = "sum"\n'
+    content = "a report\nof today\n" + ("no,sum\n" if header else "") + "A,1\nB\nC,x\nD\n"
+    with pytest.raises(InvalidValues) as caught:
+        mapped(tmp_path, text, content=content)
+    rows = {f.kind: [row for row, _value in f.examples] for f in caught.value.faults}
+    assert rows == {"ragged_row": [2, 4], "not_a_number": [3]}
+
+
+def test_rows_keep_their_numbers_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(files, "_HEADER_BYTES", 64)
+    lines = [f"{i},1" if i % 7 else str(i) for i in range(1, 101)]
+    lines[98] = "99,x"
+    text = '[orders]\nfiles = "data.csv"\n[orders.columns]\norder_id = "no"\namount = "sum"\n'
+    with pytest.raises(InvalidValues) as caught:
+        mapped(tmp_path, text, content="no,sum\n" + "\n".join(lines) + "\n")
+    found = {fault.kind: fault for fault in caught.value.faults}
+    assert found["ragged_row"].count == 14
+    assert found["not_a_number"].examples == ((99, "x"),)
+    says = text.replace("[orders.c", 'invalid = "exclude"\n[orders.c')
+    crm = mapped(tmp_path, says, content="no,sum\n" + "\n".join(lines) + "\n")
+    read, kept = balance(crm)
+    assert read == kept == {"orders": 85}
+
+
+def test_a_frame_with_mixed_values_is_refused_by_name():
+    with pytest.raises(MappingError, match="orders has a column with values of different kinds"):
+        from_frames({"orders": pd.DataFrame({"order_id": ["1", 2]}, dtype=object)})
+
+
+def test_names_follow_the_language(folder):
+    from crmlab.language import set_language
+
+    (folder / "workspace.toml").write_text(
+        '[workspace]\nname = "Demo"\nname_zh = "示例"\n', encoding="utf-8"
+    )
+    crm = load(folder)
+    assert crm.source == "Demo"
+    set_language("zh_CN")
+    assert crm.source == "示例"
