@@ -310,7 +310,7 @@ class _OwnKernel(AsyncKernelManager):
         await AsyncKernelManager.cleanup_resources(self, restart=restart)
         with _lock:
             _running.discard(getattr(self, "_pid", -1))
-        shutil.rmtree(self._folder, ignore_errors=True)
+        await _remove(self._folder)
 
     def _environment(self) -> dict[str, str]:
         own = {
@@ -319,6 +319,15 @@ class _OwnKernel(AsyncKernelManager):
             "PYTHONHASHSEED": "0",
         }
         return os.environ | own
+
+
+async def _remove(folder: Path) -> None:
+    """Remove a kernel's folder, also while the kernel is just taking its own files out of it."""
+    for _attempt_number in range(10):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        await asyncio.sleep(0.1)
 
 
 def _kernel_manager(cwd: Path | None) -> type[_OwnKernel]:
