@@ -119,10 +119,12 @@ def set_title(ax: Axes, title: str) -> None:
 
 
 def share_axis(axis: Axis) -> None:
-    """Write the ticks of an axis as percentages, with as many decimals as they need."""
-    from matplotlib.ticker import PercentFormatter
+    """Write the ticks of a drawn axis as percentages, with a decimal where they are close."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    axis.set_major_formatter(PercentFormatter(xmax=1))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=1 if high - low < 0.06 else 0))
 
 
 def wrapped(text: str, width: int) -> str:

@@ -114,8 +114,6 @@ def _format_of(column: Column) -> Format:
 
 def _vocabulary() -> dict[str, tuple[str, Format]]:
     return {
-        "statistic": (_("Statistic"), "text"),
-        "estimate": (_("Estimate"), "percent"),
         "share": (_("Share"), "percent"),
         "low": (_("Low"), "percent"),
         "high": (_("High"), "percent"),
@@ -139,6 +137,9 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "segment": (_("Segment"), "text"),
         "revenue": (_("Revenue"), "money"),
         "revenue_share": (_("Share of revenue"), "percent"),
+        "revenue_low": (_("Low (revenue)"), "percent"),
+        "revenue_high": (_("High (revenue)"), "percent"),
+        "design_effect": (_("Design effect"), "number"),
         "treatment": (_("Treatment"), "text"),
         "table": (_("Table"), "text"),
         "file": (_("File"), "text"),

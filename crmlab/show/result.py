@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
 
 from crmlab.errors import CrmlabError, MissingColumns
-from crmlab.language import _, day
+from crmlab.language import _, day, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +101,18 @@ class Exclusion:
     reason: str
     count: int
     unit: str
+
+    def words(self) -> str:
+        """The exclusion as it stands in a list.
+
+        Examples
+        --------
+        >>> Exclusion("no amount given", 1200, "orders").words()
+        '1,200 orders (no amount given)'
+        """
+        return _("{count} {unit} ({reason})").format(
+            count=number(self.count), unit=self.unit, reason=self.reason
+        )
 
 
 @dataclass(frozen=True)
@@ -215,6 +227,13 @@ def measure(needs: Needs | Sequence[Needs]) -> Callable[[Callable[P, R]], Callab
 
         @functools.wraps(function)
         def checked(*args: P.args, **options: P.kwargs) -> R:
+            if not args or not hasattr(args[0], "missing"):
+                raise CrmlabError(
+                    _(
+                        "The first argument of {function}() is the workspace, as load() returns "
+                        "it: {function}(crm)."
+                    ).format(function=function.__name__)
+                )
             require(args[0], name, missing(args[0]))  # type: ignore[arg-type]
             return function(*args, **options)
 
@@ -249,6 +268,19 @@ def require(crm: Tables, name: str, missing: Mapping[str, Sequence[str]]) -> Non
         ).format(measure=name, columns=columns, source=crm.source),
         measure=name,
         missing={table: tuple(names) for table, names in missing.items()},
+    )
+
+
+def intervals_in_brackets(confidence: float) -> str:
+    """The sentence that says what the brackets of a reading hold.
+
+    Examples
+    --------
+    >>> intervals_in_brackets(0.95)
+    'In brackets: 95% confidence intervals.'
+    """
+    return _("In brackets: {confidence} confidence intervals.").format(
+        confidence=percent(confidence, 0)
     )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from crmlab.language import _, ngettext, number
+from crmlab.language import _, ngettext, number, percent
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crmlab.data.sources import Workspace
+
+#: What a measure adds up, which decides what it has to leave out.
+Use = Literal["revenue", "profit", "purchases"]
 
 
 @dataclass(frozen=True)
@@ -26,71 +29,103 @@ class Population:
         A row per customer who has orders: the query ``customer_summary``.
     orders : mapping of str to int
         The one row of the query ``orders_accounting``.
+    without_orders : int
+        Customers of the customers table who have no order in the period.
     """
 
     summary: pd.DataFrame
     orders: Mapping[str, Any]
+    without_orders: int
 
-    def positive(self) -> pd.DataFrame:
+    def with_revenue(self) -> pd.DataFrame:
         """Customers whose revenue, refunds subtracted, is above zero."""
         return self.summary[self.summary["amount"] > 0]
 
+    def with_profit(self) -> pd.DataFrame:
+        """Customers of whom the profit of at least one order is known."""
+        return self.summary[self.summary["margin"].notna()]
+
     def buyers(self) -> pd.DataFrame:
-        """Customers with at least one purchase; the others only ever cancelled."""
-        return self.summary[self.summary["orders"] > 0]
+        """Customers with a dated purchase and money that is known."""
+        bought = self.summary["last_day"].notna() & self.summary["amount"].notna()
+        return self.summary[bought]
 
-    def without_revenue(self) -> int:
-        """Number of customers whose revenue nets to zero or less."""
-        return int((self.summary["amount"] <= 0).sum())
+    def exclusions(self, use: Use) -> tuple[Exclusion, ...]:
+        """What was left out, each with its count; nothing that counts zero.
 
-    def only_cancelled(self) -> int:
-        """Number of customers with cancellations and no purchase."""
-        return int((self.summary["orders"] == 0).sum())
-
-    def exclusions(
-        self, *, without_revenue: bool = True, only_cancelled: bool = False
-    ) -> tuple[Exclusion, ...]:
-        """What was left out, each with its count; nothing that counts zero."""
-        lines = number(self.orders["lines_without_customer"])
-        found = [
-            Exclusion(
-                _("no customer given ({rows} rows of the source)").format(rows=lines),
-                int(self.orders["orders_without_customer"]),
-                _("orders"),
-            ),
-            Exclusion(_("no amount given"), int(self.orders["amount_missing"]), _("orders")),
-        ]
-        if without_revenue:
-            reason = _("revenue nets to zero or less")
-            found.append(Exclusion(reason, self.without_revenue(), _("customers")))
-        if only_cancelled:
-            reason = _("only ever cancelled")
-            found.append(Exclusion(reason, self.only_cancelled(), _("customers")))
-        return tuple(exclusion for exclusion in found if exclusion.count)
+        Parameters
+        ----------
+        use : {"revenue", "profit", "purchases"}
+        """
+        found = [self._without_customer(), *getattr(self, f"_for_{use}")()]
+        found.append(Exclusion(_("no order in the period"), self.without_orders, _("customers")))
+        return tuple(one for one in found if one.count)
 
     def cancellation_rule(self) -> str:
         """How cancellations are treated, with their number."""
-        count = int(self.orders["cancellations"])
+        count = int(self.orders["cancellations"] - self.orders["cancellations_without_customer"])
         return ngettext(
-            "{count} order of negative amount is a cancellation or refund: "
-            "it is subtracted from revenue and is not a purchase.",
-            "{count} orders of negative amount are cancellations or refunds: "
-            "they are subtracted from revenue and are not purchases.",
+            "{count} order of negative amount is a cancellation or refund: it is subtracted from "
+            "revenue and is not a purchase.",
+            "{count} orders of negative amount are cancellations or refunds: they are subtracted "
+            "from revenue and are not purchases.",
             count,
         ).format(count=number(count))
 
-    def sentence(self, *, without_revenue: bool = True, only_cancelled: bool = False) -> str:
-        """The exclusions in one sentence."""
-        found = self.exclusions(without_revenue=without_revenue, only_cancelled=only_cancelled)
-        if not found:
-            return _("No order and no customer of the period was left out.")
-        parts = [
-            _("{count} {unit}: {reason}").format(
-                count=number(one.count), unit=one.unit, reason=one.reason
+    def sentence(self, use: Use) -> str:
+        """The exclusions, and how cancellations were treated, in sentences.
+
+        Parameters
+        ----------
+        use : {"revenue", "profit", "purchases"}
+        """
+        found = self.exclusions(use)
+        if found:
+            left = _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
+        else:
+            left = _("No order and no customer of the period was left out.")
+        return f"{left}\n\n{self.cancellation_rule()}" if self.orders["cancellations"] else left
+
+    def _without_customer(self) -> Exclusion:
+        lines, total = number(self.orders["lines_without_customer"]), self.orders["amount"]
+        reason = _("no customer given: {rows} rows of the source").format(rows=lines)
+        if self.orders["orders_without_customer"] and total > 0:
+            share = percent(self.orders["amount_without_customer"] / total)
+            reason = _("no customer given: {rows} rows, {share} of net revenue").format(
+                rows=lines, share=share
             )
-            for one in found
+        return Exclusion(reason, int(self.orders["orders_without_customer"]), _("orders"))
+
+    def _for_revenue(self) -> list[Exclusion]:
+        amount = self.summary["amount"]
+        return [
+            Exclusion(_("no amount given"), self._missing("amount"), _("orders")),
+            Exclusion(_("no amount known"), int(amount.isna().sum()), _("customers")),
+            Exclusion(_("revenue nets to zero or less"), int((amount <= 0).sum()), _("customers")),
         ]
-        return _("Left out: {parts}.").format(parts=_("; ").join(parts))
+
+    def _for_profit(self) -> list[Exclusion]:
+        unknown = int(self.summary["margin"].isna().sum())
+        return [
+            Exclusion(_("no cost given"), self._missing("cost"), _("orders")),
+            Exclusion(_("no amount given"), self._missing("amount"), _("orders")),
+            Exclusion(_("no profit known"), unknown, _("customers")),
+        ]
+
+    def _for_purchases(self) -> list[Exclusion]:
+        only_cancelled = self.summary["orders"] == 0
+        undated = self.summary["last_day"].isna() & ~only_cancelled
+        penniless = self.summary["amount"].isna() & ~only_cancelled & ~undated
+        left_in = _("no amount given; counted as purchases, their money left out")
+        return [
+            Exclusion(_("only ever cancelled"), int(only_cancelled.sum()), _("customers")),
+            Exclusion(_("no dated purchase"), int(undated.sum()), _("customers")),
+            Exclusion(_("no amount known"), int(penniless.sum()), _("customers")),
+            Exclusion(left_in, self._missing("amount"), _("orders")),
+        ]
+
+    def _missing(self, column: str) -> int:
+        return int(self.summary[f"{column}_missing"].sum())
 
 
 def customers(crm: Workspace) -> Population:
@@ -106,4 +141,6 @@ def customers(crm: Workspace) -> Population:
     Population
     """
     accounting = crm.query("orders_accounting").iloc[0]
-    return Population(crm.query("customer_summary"), dict(accounting))
+    summary = crm.query("customer_summary")
+    listed = crm.rows("customers") if crm.has("customers") else len(summary)
+    return Population(summary, dict(accounting), max(0, listed - len(summary)))

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, current_language, money, number, percent
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Result, measure
-from crmlab.stats.intervals import wilson
+from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.stats.intervals import bootstrap_t, wilson
 from crmlab.tiering import population
+from crmlab.tiering.shares import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 NEEDS = {"orders": ["customer_id", "ordered_at", "amount"]}
 SCORES = {"recency": "r", "frequency": "f", "monetary": "m"}
 CLASSES = 5
-#: Segments of the bundled rules whose customers bring much and have not bought lately.
-QUIET = ("retaining", "winning_back")
 
 
 @cache
@@ -71,8 +71,8 @@ def rfm_scores(
     scores : pandas.DataFrame
         `summary` with the integer columns r, f, m added.
     thresholds : pandas.DataFrame
-        The largest value of each class but the last, a row per class and column per measure. For
-        recency, a customer at or below the threshold of row 1 is in the best class.
+        What a customer needs for a score or better, a row per score from `classes` down to 2:
+        recency_at_most (days), frequency_above (purchases), monetary_above (money).
 
     Raises
     ------
@@ -88,7 +88,8 @@ def rfm_scores(
 
     References
     ----------
-    Hughes, A. M. (1994), Strategic Database Marketing, chapter on RFM; Hyndman, R. J. and Fan, Y.
+    After Hughes, A. M. (1994), Strategic Database Marketing, who makes the classes exactly equal;
+    here equal values stay together. Hyndman, R. J. and Fan, Y.
     (1996), The American Statistician 50, 361-365, definition 1.
 
     Examples
@@ -106,7 +107,14 @@ def rfm_scores(
     for name, score in SCORES.items():
         above = np.searchsorted(cuts[name], summary[name].to_numpy(dtype=float), side="left")
         scores[score] = classes - above if name == "recency" else above + 1
-    thresholds = pd.DataFrame(cuts, index=pd.Index(range(1, classes), name="class"))
+    thresholds = pd.DataFrame(
+        {
+            "recency_at_most": cuts["recency"],
+            "frequency_above": cuts["frequency"][::-1],
+            "monetary_above": cuts["monetary"][::-1],
+        },
+        index=pd.Index(range(classes, 1, -1), name="score"),
+    )
     return scores, thresholds
 
 
@@ -133,9 +141,24 @@ class RFM(Result):
         return {"segment": segment_names(self.rules)}
 
     def title(self) -> str:
-        best = (self.table[["r", "f"]] == self.table[["r", "f"]].max()).all(axis=1).mean()
         return _("{share} of customers have the top score in both recency and frequency").format(
-            share=percent(best)
+            share=percent(self._top("r", "f"))
+        )
+
+    def _top(self, *scores: str) -> float:
+        """Share of customers with the top score in all of these."""
+        best = len(self.thresholds) + 1
+        return float((self.table[list(scores)] == best).all(axis=1).mean())
+
+    def _both(self) -> str:
+        return _(
+            "{r} have the top score in recency and {f} in frequency; if the two had nothing to do "
+            "with each other, {expected} would have both. It is {both}."
+        ).format(
+            r=percent(self._top("r")),
+            f=percent(self._top("f")),
+            expected=percent(self._top("r") * self._top("f")),
+            both=percent(self._top("r", "f")),
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -145,13 +168,13 @@ class RFM(Result):
         for row, r in enumerate(grid.index):
             for column, f in enumerate(grid.columns):
                 count = grid.loc[r, f]
-                dark = count > 0.6 * grid.to_numpy().max()
+                dark = count > 0.7 * grid.to_numpy().max()
                 colour = "white" if dark else charts.INK
                 axes.text(column, row, number(count), ha="center", va="center", color=colour)
         axes.set_xticks(range(len(grid.columns)), [str(f) for f in grid.columns])
         axes.set_yticks(range(len(grid.index)), [str(r) for r in grid.index])
-        axes.set_xlabel(_("F score (5 = bought most often)"))
-        axes.set_ylabel(_("R score (5 = bought most recently)"))
+        axes.set_xlabel(_("F score ({best} = bought most often)").format(best=len(grid)))
+        axes.set_ylabel(_("R score ({best} = bought most recently)").format(best=len(grid)))
         charts.set_title(axes, self.title())
         return axes
 
@@ -164,29 +187,35 @@ class RFM(Result):
     def reading(self) -> str:
         middle = self.table[list(SCORES)].median()
         typical = _(
-            "Of the {customers} customers, half last bought within {recency} days; "
-            "half bought at least {frequency} times; half brought at least {monetary}."
+            "The customer in the middle of {customers} last bought {recency} days ago, bought "
+            "{frequency} times and brought {monetary}, each measure taken for itself."
         ).format(
             customers=number(len(self.table)),
             recency=number(middle["recency"]),
             frequency=number(middle["frequency"]),
             monetary=money(middle["monetary"], self.context.currency),
         )
-        return "\n\n".join(
-            [
-                typical,
-                self._ties(),
-                self.set_aside.sentence(without_revenue=False, only_cancelled=True),
-            ]
-        )
+        left_out = self.set_aside.sentence("purchases")
+        return "\n\n".join([typical, self._both(), self._ties(), left_out])
 
     def alt(self) -> str:
         grid = self.grid()
+        best = grid.index.max()
         r, f = np.unravel_index(int(grid.to_numpy().argmax()), grid.shape)
         return _(
             "Heat map of the number of customers by R score and F score. The fullest cell is "
-            "R {r}, F {f} with {count} customers."
-        ).format(r=grid.index[r], f=grid.columns[f], count=number(grid.iloc[r, f]))
+            "R {r}, "
+            "F {f} with {count} customers. The corners: best in both {both}, worst in both {none}, "
+            "recent but seldom {recent}, often but not recently {often}."
+        ).format(
+            r=grid.index[r],
+            f=grid.columns[f],
+            count=number(grid.iloc[r, f]),
+            both=number(grid.loc[best, best]),
+            none=number(grid.loc[1, 1]),
+            recent=number(grid.loc[best, 1]),
+            often=number(grid.loc[1, best]),
+        )
 
     def _ties(self) -> str:
         sizes = self.table["f"].value_counts()
@@ -204,27 +233,31 @@ class RFM(Result):
             denominator=_("Customers with at least one purchase"),
             period=self.context.period(),
             method=_(
-                "Scores 1 to {classes} by the quantiles observed; a value equal to a "
-                "threshold belongs to the class below. Thresholds: {thresholds}. "
-                "{cancellations}"
+                "Scores 1 to {classes} by the quantiles observed; equal customers have equal "
+                "scores. "
+                "For a score or better: {thresholds}. {cancellations}"
             ).format(
                 classes=len(self.thresholds) + 1,
                 thresholds=self._thresholds(),
                 cancellations=self.set_aside.cancellation_rule(),
             ),
             source=self.context.source,
-            exclusions=self.set_aside.exclusions(without_revenue=False, only_cancelled=True),
+            exclusions=self.set_aside.exclusions("purchases"),
         )
 
     def _thresholds(self) -> str:
         parts = [
-            "{score} {values}".format(
-                score=score.upper(),
-                values=", ".join(number(cut, 0) for cut in self.thresholds[name]),
+            _(
+                "score {score}: at most {days} days, more than {times} purchases, over {money}"
+            ).format(
+                score=score,
+                days=number(row["recency_at_most"]),
+                times=number(row["frequency_above"]),
+                money=money(row["monetary_above"], self.context.currency),
             )
-            for name, score in SCORES.items()
+            for score, row in self.thresholds.iterrows()
         ]
-        return "; ".join(parts)
+        return _("; ").join(parts)
 
 
 @measure(needs=NEEDS)
@@ -253,7 +286,7 @@ def rfm(crm: Workspace, *, classes: int = CLASSES, rules: pd.DataFrame | None = 
     NotEnoughData
         If no customer has made a purchase.
     CrmlabError
-        If the rules leave a customer without a segment.
+        If the rules lack a column, are for other scores, or leave a customer without a segment.
 
     Notes
     -----
@@ -269,11 +302,11 @@ def rfm(crm: Workspace, *, classes: int = CLASSES, rules: pd.DataFrame | None = 
             "customer_id": buyers["customer_id"],
             "recency": (pd.Timestamp(crm.as_of) - buyers["last_day"]).dt.days.astype("int64"),
             "frequency": buyers["orders"].astype("int64"),
-            "monetary": buyers["amount"].fillna(0).astype(float),
+            "monetary": buyers["amount"].astype(float),
         }
     )
     scores, thresholds = rfm_scores(summary, classes=classes)
-    chosen = rfm_rules() if rules is None else rules
+    chosen = _checked_rules(rules, classes)
     scores["segment"] = _segments(scores, chosen)
     order = ["r", "f", "m", "monetary", "customer_id"]
     table = scores.sort_values(order, ascending=[False] * 4 + [True], ignore_index=True)
@@ -298,7 +331,7 @@ class Segments(Result):
     confidence: float
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"segment": segment_names(self.rules), "treatment": _treatments(self.rules)}
+        return {"segment": segment_names(self.rules), "treatment": treatments(self.rules)}
 
     def title(self) -> str:
         first = self.table.iloc[0]
@@ -311,15 +344,17 @@ class Segments(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
         places = np.arange(len(self.table))[::-1]
-        whiskers = np.abs(self.table[["low", "high"]].to_numpy().T - self.table["share"].to_numpy())
-        axes.barh(
-            places - 0.2, self.table["share"], height=0.36, color=charts.GREY, xerr=whiskers,
-            ecolor=charts.INK, capsize=2, label=_("Share of customers"),
-        )  # fmt: skip
-        axes.barh(
-            places + 0.2, self.table["revenue_share"], height=0.36, color=charts.BLUE,
-            label=_("Share of revenue"),
-        )  # fmt: skip
+        pairs = [("share", "low", "high"), ("revenue_share", "revenue_low", "revenue_high")]
+        looks = [
+            (-0.2, charts.GREY, _("Share of customers")),
+            (0.2, charts.BLUE, _("Share of revenue")),
+        ]
+        for (share, low, high), (shift, colour, label) in zip(pairs, looks, strict=True):
+            whiskers = [self.table[share] - self.table[low], self.table[high] - self.table[share]]
+            axes.barh(
+                places + shift, self.table[share], height=0.36, color=colour, xerr=whiskers,
+                ecolor=charts.INK, capsize=2, label=label,
+            )  # fmt: skip
         names = segment_names(self.rules)
         axes.set_yticks(places, [names[segment] for segment in self.table["segment"]])
         axes.axvline(0, color=charts.MUTED, linewidth=1)
@@ -334,7 +369,8 @@ class Segments(Result):
         names = segment_names(self.rules)
         parts = [
             _(
-                "{segment}: {customers} customers ({share}; {low} to {high}), {revenue} of revenue"
+                "{segment}: {customers} customers ({share}; {low} to {high}), {revenue} of "
+                "revenue ({revenue_low} to {revenue_high})"
             ).format(
                 segment=names[row.segment],
                 customers=number(row.customers),
@@ -342,10 +378,13 @@ class Segments(Result):
                 low=percent(row.low),
                 high=percent(row.high),
                 revenue=percent(row.revenue_share),
+                revenue_low=percent(row.revenue_low),
+                revenue_high=percent(row.revenue_high),
             )
             for row in self.table.head(3).itertuples()
         ]
-        return _("The segments that bring most: {parts}.").format(parts=_("; ").join(parts))
+        most = _("The segments that bring most: {parts}.").format(parts=_("; ").join(parts))
+        return f"{most} {intervals_in_brackets(self.confidence)}"
 
     def alt(self) -> str:
         names = segment_names(self.rules)
@@ -367,11 +406,12 @@ class Segments(Result):
             denominator=_("All customers with at least one purchase, and their net revenue"),
             period=self.context.period(),
             method=_(
-                "Segments by the rules on R, F and M scores, the first that fits; "
-                "{confidence} Wilson intervals of the share of customers."
+                "Segments by the rules on R, F and M scores, the first that fits, thresholds taken "
+                "as given; {confidence} Wilson intervals of the share of customers, studentised "
+                "bootstrap intervals of the share of revenue."
             ).format(confidence=percent(self.confidence, 0)),
             source=self.context.source,
-            exclusions=self.set_aside.exclusions(without_revenue=False, only_cancelled=True),
+            exclusions=self.set_aside.exclusions("purchases"),
         )
 
 
@@ -382,6 +422,8 @@ def rfm_segments(
     classes: int = CLASSES,
     rules: pd.DataFrame | None = None,
     confidence: float = 0.95,
+    resamples: int = 999,
+    seed: int = 0,
 ) -> Segments:
     """How many customers each RFM segment has and what it brings.
 
@@ -392,12 +434,15 @@ def rfm_segments(
     classes, rules
         As in `rfm`.
     confidence : float
+    resamples, seed : int
+        Of the bootstrap.
 
     Returns
     -------
     Segments
         `.table` has a row per segment that has customers, most revenue first: segment, customers,
-        share (of customers), low, high, revenue (money), revenue_share, recency (median days),
+        share (of customers), low, high, revenue (money), revenue_share, revenue_low, revenue_high,
+        recency (median days),
         treatment (the segment's code; the rules hold the words).
     """
     scored = rfm(crm, classes=classes, rules=rules)
@@ -407,6 +452,14 @@ def rfm_segments(
         revenue=("monetary", "sum"),
         recency=("recency", "median"),
     ).reset_index()
+    of_segment = scored.table["segment"].to_numpy()[None, :] == table["segment"].to_numpy()[:, None]
+    low, high = bootstrap_t(
+        lambda weights: _revenue_shares(scored.table["monetary"].to_numpy(), of_segment, weights),
+        len(scored.table),
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )
     interval = wilson(
         table["customers"], np.full(len(table), len(scored.table)), confidence=confidence
     )
@@ -415,162 +468,14 @@ def rfm_segments(
         low=interval.low,
         high=interval.high,
         revenue_share=table["revenue"] / table["revenue"].sum(),
+        revenue_low=low,
+        revenue_high=high,
         treatment=table["segment"],
     ).sort_values(["revenue", "segment"], ascending=[False, True], ignore_index=True)
-    first = ["segment", "customers", "share", "low", "high", "revenue", "revenue_share"]
-    table = table[[*first, "recency", "treatment"]]
+    counted = ["segment", "customers", "share", "low", "high", "revenue"]
+    money_shares = ["revenue_share", "revenue_low", "revenue_high"]
+    table = table[[*counted, *money_shares, "recency", "treatment"]]
     return Segments(table, scored.context, scored.rules, scored.set_aside, confidence)
-
-
-@dataclass(frozen=True, repr=False)
-class KeyAccounts(Result):
-    """Result of `key_accounts`.
-
-    Attributes
-    ----------
-    rules : pandas.DataFrame
-    total : float
-        Revenue of all customers.
-    customers : int
-        Number of all customers.
-    places : int
-    set_aside : population.Population
-    """
-
-    measure = "tiering.key_accounts"
-
-    rules: pd.DataFrame
-    total: float
-    customers: int
-    places: int
-    set_aside: population.Population
-
-    def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"segment": segment_names(self.rules), "treatment": _treatments(self.rules)}
-
-    def covered(self) -> float:
-        """Share of all revenue that the chosen customers bring."""
-        return float(self.table["revenue"].sum() / self.total)
-
-    def title(self) -> str:
-        return _("{places} key accounts cover {share} of revenue").format(
-            places=number(len(self.table)), share=percent(self.covered(), 0)
-        )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        axes = charts.new_axes(ax)
-        names = segment_names(self.rules)
-        reached = self.table["revenue"].cumsum() / self.total
-        axes.plot(self.table["rank"], reached, color=charts.BLUE)
-        quiet = self.table["segment"].isin(QUIET)
-        axes.scatter(
-            self.table.loc[quiet, "rank"], reached[quiet], color=charts.ORANGE, s=22, zorder=3,
-            label=_(", ").join(names[code] for code in QUIET if code in names),
-        )  # fmt: skip
-        charts.share_axis(axes.yaxis)
-        axes.set_ylim(0, None)
-        axes.set_xlim(0, None)
-        axes.set_xlabel(_("Rank of the key account"))
-        axes.set_ylabel(_("Share of revenue covered"))
-        if quiet.any():
-            axes.legend(loc="lower right")
-        charts.set_title(axes, self.title())
-        return axes
-
-    def reading(self) -> str:
-        names = segment_names(self.rules)
-        counts = self.table["segment"].value_counts()
-        parts = [
-            _("{count} × {segment}").format(count=number(counts[segment]), segment=names[segment])
-            for segment in counts.index
-        ]
-        return _(
-            "With {places} places for key accounts ({share} of {customers} customers), the "
-            "customers chosen bring {covered} of revenue. They are: {parts}."
-        ).format(
-            places=number(self.places),
-            share=percent(len(self.table) / self.customers),
-            customers=number(self.customers),
-            covered=percent(self.covered()),
-            parts=_("; ").join(parts),
-        )
-
-    def alt(self) -> str:
-        return _(
-            "Curve of the share of revenue covered by the first, second, … key account; it "
-            "reaches {share} at {places}. Marked: key accounts that have not bought lately."
-        ).format(share=percent(self.covered()), places=number(len(self.table)))
-
-    def _define(self) -> Definition:
-        return Definition(
-            numerator=_("Net revenue of the customers chosen"),
-            denominator=_("Net revenue of all customers with at least one purchase"),
-            period=self.context.period(),
-            method=_(
-                "Customers with an M score in the top two classes, by net revenue, as many as "
-                "there are places; the treatment is the segment's."
-            ),
-            source=self.context.source,
-            exclusions=self.set_aside.exclusions(without_revenue=False, only_cancelled=True),
-        )
-
-
-@measure(needs=NEEDS)
-def key_accounts(
-    crm: Workspace,
-    *,
-    places: int | None = None,
-    classes: int = CLASSES,
-    rules: pd.DataFrame | None = None,
-) -> KeyAccounts:
-    """Whom to treat as key accounts when there is room for so many, and how.
-
-    Parameters
-    ----------
-    crm : Workspace
-        With orders: customer_id, ordered_at, amount.
-    places : int, optional
-        Number of key accounts that can be looked after; default 5 % of the customers.
-    classes, rules
-        As in `rfm`.
-
-    Returns
-    -------
-    KeyAccounts
-        `.table` has a row per key account, largest first: rank, customer_id, revenue (money),
-        recency (days), frequency (purchases), segment, treatment (the segment's code; the rules
-        hold the words).
-
-    Raises
-    ------
-    CrmlabError
-        If `places` is below 1.
-    """
-    if places is not None and places < 1:
-        raise CrmlabError(
-            _("There must be at least 1 place for key accounts, not {places}.").format(
-                places=places
-            )
-        )
-    scored = rfm(crm, classes=classes, rules=rules)
-    room = max(1, round(0.05 * len(scored.table))) if places is None else places
-    large = scored.table[scored.table["m"] >= classes - 1]
-    chosen = large.sort_values(["monetary", "customer_id"], ascending=[False, True]).head(room)
-    table = pd.DataFrame(
-        {
-            "rank": np.arange(1, len(chosen) + 1),
-            "customer_id": chosen["customer_id"].to_numpy(),
-            "revenue": chosen["monetary"].to_numpy(),
-            "recency": chosen["recency"].to_numpy(),
-            "frequency": chosen["frequency"].to_numpy(),
-            "segment": chosen["segment"].to_numpy(),
-            "treatment": chosen["segment"].to_numpy(),
-        }
-    )
-    total = float(scored.table["monetary"].sum())
-    return KeyAccounts(
-        table, scored.context, scored.rules, total, len(scored.table), room, scored.set_aside
-    )
 
 
 def segment_names(rules: pd.DataFrame) -> dict[str, str]:
@@ -584,12 +489,46 @@ def segment_names(rules: pd.DataFrame) -> dict[str, str]:
     return dict(zip(rules["segment"], rules[_localised("label")], strict=True))
 
 
-def _treatments(rules: pd.DataFrame) -> dict[str, str]:
+def treatments(rules: pd.DataFrame) -> dict[str, str]:
+    """What each segment is to be given, in the current language, from the rules."""
     return dict(zip(rules["segment"], rules[_localised("treatment")], strict=True))
 
 
 def _localised(column: str) -> str:
     return f"{column}_zh" if current_language() == "zh_CN" else column
+
+
+def _revenue_shares(
+    revenue: Array, of_segment: NDArray[np.bool_], weights: Array
+) -> tuple[Array, Array]:
+    """Share of revenue of each segment, and its standard error as a ratio of two means."""
+    weighted = weights * revenue
+    shares = of_segment @ weighted / weighted.sum()
+    influence = revenue * (of_segment - shares[:, None]) * weights.sum() / weighted.sum()
+    return shares, np.sqrt(influence**2 @ weights) / weights.sum()
+
+
+def _checked_rules(rules: pd.DataFrame | None, classes: int) -> pd.DataFrame:
+    """The book's rules, or the user's if they can be applied."""
+    if rules is None:
+        if classes != CLASSES:
+            raise CrmlabError(
+                _(
+                    "The rules of the book are for scores 1 to 5; with {classes} classes pass "
+                    "rules of your own: rules=…, in the shape of rfm_rules()."
+                ).format(classes=classes)
+            )
+        return rfm_rules()
+    columns = list(rules.columns) if isinstance(rules, pd.DataFrame) else []
+    lacking = [name for name in rfm_rules().columns if name not in columns]
+    if lacking or rules.empty:
+        raise CrmlabError(
+            _(
+                "The segment rules are a table in the shape of rfm_rules(), with at least one row; "
+                "they lack: {columns}."
+            ).format(columns=_(", ").join(lacking) or _("rows"))
+        )
+    return rules
 
 
 def _segments(scores: pd.DataFrame, rules: pd.DataFrame) -> np.ndarray:

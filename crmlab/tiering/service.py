@@ -10,11 +10,18 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, number, percent
+from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure
-from crmlab.stats.intervals import design_effect, wilson
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Exclusion,
+    Result,
+    intervals_in_brackets,
+    measure,
+)
+from crmlab.stats.intervals import design_effect, intraclass_correlation, wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
 COUNTS = ["orders", "on_time", "late", "overdue", "unknown"]
 #: More groups than this are drawn as the best and the worst.
 DRAWN = 20
+#: With fewer customers than this a group is not judged.
+FEWEST = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,11 +44,13 @@ class OnTime(Result):
     by : tuple of str
         Columns of the groups.
     overall : pandas.Series
-        Share, low and high of all orders together.
+        The counts, share, low, high and design_effect of all orders together.
     clustered : bool
         Whether the intervals allow for orders of one customer being alike.
     record : str
         What one row of the orders is: ``"order"`` or ``"line"``.
+    cancellations : int
+        Orders of negative amount, which are not deliveries.
     confidence : float
     """
 
@@ -49,6 +60,7 @@ class OnTime(Result):
     overall: pd.Series
     clustered: bool
     record: str
+    cancellations: int
     confidence: float
 
     def title(self) -> str:
@@ -56,22 +68,19 @@ class OnTime(Result):
             return _("{share} of orders with a known outcome arrived on time").format(
                 share=percent(self.overall["share"])
             )
-        known = self.table.dropna(subset=["share"])
-        best, worst = known.iloc[0], known.iloc[-1]
-        return _("On time: {best} {high}, {worst} {low}").format(
-            best=self._name(best),
-            high=percent(best["share"], 0),
-            worst=self._name(worst),
-            low=percent(worst["share"], 0),
-        )
+        below = self.table[self._worse(self.table)]
+        if below.empty:
+            return _("On time: no group lies below the others by more than chance")
+        return _("On time: {below} below the others").format(below=self._names(below))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         known = self._drawn()
         axes = charts.new_axes(ax, size=(charts.SIZE[0], max(2.4, 0.42 * len(known) + 1.4)))
         places = np.arange(len(known))[::-1]
-        whiskers = np.abs(known[["low", "high"]].to_numpy().T - known["share"].to_numpy())
         axes.axvline(self.overall["share"], color=charts.MUTED, linestyle="--", linewidth=1)
-        axes.errorbar(known["share"], places, xerr=whiskers, fmt="o", color=charts.BLUE, capsize=3)
+        colours = [charts.ORANGE if worse else charts.BLUE for worse in self._worse(known)]
+        axes.hlines(places, known["low"], known["high"], colors=colours)
+        axes.scatter(known["share"], places, color=colours, zorder=3)
         names = [self._name(row) for _index, row in known.iterrows()]
         axes.set_yticks(places, names)
         axes.set_ylim(-0.7, len(known) - 0.3)
@@ -87,7 +96,7 @@ class OnTime(Result):
     def reading(self) -> str:
         overall = _(
             "Of {known} {records} with a known outcome, {share} arrived on time ({low} to "
-            "{high}), {period}."
+            "{high}), {period}. {intervals}"
         ).format(
             known=number(self.table[["on_time", "late"]].to_numpy().sum()),
             records=self._records(),
@@ -95,8 +104,11 @@ class OnTime(Result):
             low=percent(self.overall["low"]),
             high=percent(self.overall["high"]),
             period=self.context.period(),
+            intervals=intervals_in_brackets(self.confidence),
         )
         parts = [overall]
+        if self.clustered:
+            parts.append(self._effect())
         if self.by:
             parts.append(self._apart())
         parts.append(self._left_out())
@@ -122,6 +134,15 @@ class OnTime(Result):
             return known
         return pd.concat([known.head(DRAWN // 2), known.tail(DRAWN // 2)])
 
+    @staticmethod
+    def _worse(table: pd.DataFrame) -> list[bool]:
+        if "below" not in table:
+            return [False] * len(table)
+        return table["below"].fillna(False).astype(bool).tolist()
+
+    def _names(self, table: pd.DataFrame) -> str:
+        return _(", ").join(self._name(row) for _index, row in table.iterrows())
+
     def _name(self, row: pd.Series) -> str:
         if not self.by:
             return _("All orders")
@@ -137,8 +158,18 @@ class OnTime(Result):
     def _records(self) -> str:
         return _("order lines") if self.record == "line" else _("orders")
 
+    def _effect(self) -> str:
+        known = self.table[["on_time", "late"]].to_numpy().sum()
+        return _(
+            "The design effect is {effect}: these orders tell as much as {effective} of customers "
+            "who order once."
+        ).format(
+            effect=number(self.overall["design_effect"], 2),
+            effective=number(known / self.overall["design_effect"]),
+        )
+
     def _apart(self) -> str:
-        below = self.table[self.table["below"]]
+        below = self.table[self._worse(self.table)]
         if below.empty:
             return _(
                 "No group lies below the others by more than chance would bring about "
@@ -149,28 +180,45 @@ class OnTime(Result):
             "{below}. This says where, not why."
         ).format(
             groups=number(len(self.table)),
-            below=_(", ").join(self._name(row) for _index, row in below.iterrows()),
+            below=self._names(below),
         )
 
     def _left_out(self) -> str:
-        unknown, overdue = (int(self.table[column].sum()) for column in ("unknown", "overdue"))
-        return _(
-            "Left out because the outcome is not known: {unknown}. Counted late because they "
-            "were still under way after the time promised: {overdue}."
-        ).format(unknown=number(unknown), overdue=number(overdue))
+        found = self._exclusions()
+        left = (
+            _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
+            if found
+            else _("No order of the period was left out.")
+        )
+        overdue = int(self.table["overdue"].sum())
+        if not overdue:
+            return left
+        return f"{left} " + ngettext(
+            "{count} order counts as late because it was still under way after the time promised.",
+            "{count} orders count as late because they were still under way after the time "
+            "promised.",
+            overdue,
+        ).format(count=number(overdue))
+
+    def _exclusions(self) -> tuple[Exclusion, ...]:
+        found = [
+            Exclusion(_("outcome not known"), int(self.table["unknown"].sum()), self._records()),
+            Exclusion(_("cancellation or refund"), self.cancellations, self._records()),
+        ]
+        return tuple(one for one in found if one.count)
 
     def _define(self) -> Definition:
-        independent = _("each {record} taken as independent, as no customer is given").format(
-            record=self._record()
-        )
-        clustered = _("trials divided by the design effect of orders within customers")
-        exclusion = Exclusion(
-            _("outcome not known"), int(self.table["unknown"].sum()), self._records()
-        )
+        if self.clustered:
+            trials = _("trials divided by the design effect of orders within customers")
+        elif self.record == "line":
+            trials = _("each line taken as independent, those of one order too")
+        else:
+            trials = _("each order taken as independent, as no customer is given")
         return Definition(
             numerator=_("Orders that arrived by the time promised"),
             denominator=_(
-                "Orders whose outcome is known: arrived, or still under way after the time promised"
+                "Orders due by the last day whose outcome is known: arrived, or still under way "
+                "after the time promised"
             ),
             period=self.context.period(),
             method=_(
@@ -179,10 +227,10 @@ class OnTime(Result):
             ).format(
                 record=self._record(),
                 confidence=percent(self.confidence, 0),
-                trials=clustered if self.clustered else independent,
+                trials=trials,
             ),
             source=self.context.source,
-            exclusions=(exclusion,) if exclusion.count else (),
+            exclusions=self._exclusions(),
         )
 
 
@@ -208,9 +256,10 @@ def on_time(
     Returns
     -------
     OnTime
-        `.table` has a row per group, best first: the columns of `by`, orders, on_time, late,
-        overdue (of the late, those still under way), unknown, share, low, high, and with `by`
-        below: whether the group lies below the others together.
+        `.table` has a row per group, best first: the columns of `by`, customers (where given),
+        orders, on_time, late, overdue (of the late, those still under way), unknown, share, low,
+        high, design_effect; with `by` also below: whether the group lies below the others
+        together, missing where it has fewer than five customers.
 
     Raises
     ------
@@ -223,42 +272,62 @@ def on_time(
 
     Notes
     -----
-    The share is on_time / (on_time + late). Orders of one customer resemble each other, so each
-    group's trials are divided by its design effect before the Wilson interval is taken; without
-    customers the orders are taken as independent, which the definition then says.
+    The share is on_time / (on_time + late), among orders whose promise was due by the last day.
+    Orders of one customer resemble each other, so each group's trials are divided by its design
+    effect before the Wilson interval is taken. A group of few customers cannot show how alike
+    their orders are; its effect is at least that of the intraclass correlation of all groups.
+    Orders without a customer count as independent, and so do all where no customer is given.
 
     A group is compared with all the others by the score test of two shares (pooled variance),
     trials divided by the design effects; `below` holds at the level 1 − confidence after Holm's
-    correction for the number of groups.
+    correction for the number of groups. A customer who is in both makes the test conservative.
 
     References
     ----------
-    Wilson (1927); Rao, J. N. K. and Scott, A. J. (1992), Biometrics 48, 577-585. Holm, S. (1979),
-    Scandinavian Journal of Statistics 6, 65-70.
+    Wilson, E. B. (1927), Journal of the American Statistical Association 22, 209-212. Rao, J. N. K.
+    and Scott, A. J. (1992), Biometrics 48, 577-585. Holm, S. (1979), Scandinavian Journal of
+    Statistics 6, 65-70.
     """
     groups = _columns(by)
     clustered = crm.has("orders", "customer_id")
-    cells = crm.query("on_time", by=[*groups, "customer_id"] if clustered else groups)
+    cells = crm.query("on_time", by=_with_customer(groups) if clustered else groups)
     if cells[["on_time", "late"]].to_numpy().sum() == 0:
         raise NotEnoughData(_("No order has a known outcome, so there is no share on time."))
-    overall = _share(cells, clustered, confidence)
+    overall = _share(cells, clustered, 0.0, confidence)
     table = _by_group(cells, groups, clustered, confidence) if groups else pd.DataFrame([overall])
-    table[COUNTS] = table[COUNTS].astype("int64")
-    shares = pd.Series({name: overall[name] for name in ("share", "low", "high")})
+    counted = [*COUNTS, *(["customers"] if clustered else [])]
+    table[counted] = table[counted].astype("int64")
+    shares = pd.Series({"design_effect": 1.0} | overall)
     return OnTime(
-        table, Context.of(crm), tuple(groups), shares, clustered, crm.settings.record, confidence
+        table,
+        Context.of(crm),
+        tuple(groups),
+        shares,
+        clustered,
+        crm.settings.record,
+        int(cells["cancellations"].sum()),
+        confidence,
     )
 
 
 def _by_group(
     cells: pd.DataFrame, groups: list[str], clustered: bool, confidence: float
 ) -> pd.DataFrame:
-    parts = cells.groupby(groups, dropna=False, sort=True)
-    rows = [_named(groups, key) | _share(part, clustered, confidence) for key, part in parts]
-    probabilities = [_difference(part, cells.drop(part.index), clustered) for _key, part in parts]
-    table = pd.DataFrame(rows).assign(below=_below(probabilities, 1 - confidence))
+    parts = list(cells.groupby(groups, dropna=False, sort=True))
+    alike = _correlation(cells, groups) if clustered else 0.0
+    rows = [_named(groups, key) | _share(part, clustered, alike, confidence) for key, part in parts]
+    differences = [
+        _difference(part, cells.drop(part.index), clustered, alike) for _key, part in parts
+    ]
+    table = pd.DataFrame(rows).assign(below=_below(differences, 1 - confidence))
+    if clustered:
+        table["below"] = table["below"].where(table["customers"] >= FEWEST)
     directions = [False, *[True] * len(groups)]
     return table.sort_values(["share", *groups], ascending=directions, ignore_index=True)
+
+
+def _with_customer(groups: list[str]) -> list[str]:
+    return groups if "customer_id" in groups else [*groups, "customer_id"]
 
 
 def _columns(by: str | Sequence[str] | None) -> list[str]:
@@ -267,44 +336,65 @@ def _columns(by: str | Sequence[str] | None) -> list[str]:
     return [by] if isinstance(by, str) else list(by)
 
 
-def _share(cells: pd.DataFrame, clustered: bool, confidence: float) -> dict[str, Any]:
+def _share(cells: pd.DataFrame, clustered: bool, alike: float, confidence: float) -> dict[str, Any]:
     counts = cells[COUNTS].sum()
-    on_time, known = _effective(cells, clustered)
+    on_time, known, effect = _effective(cells, clustered, alike)
     interval = wilson(on_time, known, confidence=confidence)
     share = on_time / known if known else np.nan
-    return {**counts, "share": share, "low": float(interval.low), "high": float(interval.high)}
+    seen = cells[(cells["on_time"] + cells["late"]) > 0]
+    customers = {"customers": int(seen["customer_id"].nunique())} if clustered else {}
+    limits = {"low": float(interval.low), "high": float(interval.high)}
+    more = {"design_effect": effect} if clustered else {}
+    return {**customers, **counts, "share": share, **limits, **more}
 
 
-def _effective(cells: pd.DataFrame, clustered: bool) -> tuple[float, float]:
-    """Orders on time and orders known, both divided by the design effect."""
-    on_time, known = cells["on_time"], cells["on_time"] + cells["late"]
-    effect = design_effect(on_time, known) if clustered else 1.0
-    return on_time.sum() / effect, known.sum() / effect
+def _effective(cells: pd.DataFrame, clustered: bool, alike: float) -> tuple[float, float, float]:
+    """Orders on time and orders known, divided by the design effect; and that effect.
+
+    Orders without a customer belong to no cluster, so they count in full.
+    """
+    on_time, late = (float(cells[name].sum()) for name in ("on_time", "late"))
+    known = on_time + late
+    if not clustered or not known:
+        return on_time, known, 1.0
+    by_customer = cells.groupby("customer_id")[["on_time", "late"]].sum()
+    each = by_customer.sum(axis=1)
+    effect = design_effect(by_customer["on_time"], each, correlation=alike)
+    effective = each.sum() / effect + (known - each.sum())
+    return on_time * effective / known, effective, known / effective
 
 
-def _difference(group: pd.DataFrame, others: pd.DataFrame, clustered: bool) -> tuple[float, float]:
+def _correlation(cells: pd.DataFrame, groups: list[str]) -> float:
+    """How alike the orders of one customer are within a group."""
+    named = cells[cells["customer_id"].notna()]
+    label = named.groupby(groups, dropna=False).ngroup()
+    return intraclass_correlation(named["on_time"], named["on_time"] + named["late"], label)
+
+
+def _difference(
+    group: pd.DataFrame, others: pd.DataFrame, clustered: bool, alike: float
+) -> tuple[float, float]:
     """Share of a group less that of the others, and its two-sided probability by chance."""
     from statsmodels.stats.proportion import proportions_ztest
 
-    (hits, trials), (other_hits, other_trials) = (
-        _effective(cells, clustered) for cells in (group, others)
+    (hits, trials, _effect), (other_hits, other_trials, _other) = (
+        _effective(cells, clustered, alike) for cells in (group, others)
     )
     if not trials or not other_trials:
         return 0.0, 1.0
     difference = hits / trials - other_hits / other_trials
-    if (hits + other_hits) in (0, trials + other_trials):
+    if np.isclose(hits + other_hits, 0) or np.isclose(hits + other_hits, trials + other_trials):
         return difference, 1.0
     _z, chance = proportions_ztest([hits, other_hits], [trials, other_trials])
     return difference, float(chance)
 
 
-def _below(differences: list[tuple[float, float]], level: float) -> list[bool]:
+def _below(differences: list[tuple[float, float]], level: float) -> Any:
     from statsmodels.stats.multitest import multipletests
 
     rejected = multipletests([chance for _less, chance in differences], level, method="holm")[0]
-    return [
-        bool(found and less < 0) for found, (less, _p) in zip(rejected, differences, strict=True)
-    ]
+    less = np.array([difference < 0 for difference, _chance in differences])
+    return pd.array(rejected & less, dtype="boolean")
 
 
 def _named(groups: list[str], key: object) -> dict[str, Any]:

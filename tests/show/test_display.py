@@ -7,6 +7,7 @@ from IPython.utils.capture import capture_output
 
 import crmlab
 from crmlab import tiering
+from crmlab.show.columns import Shown
 from crmlab.show.display import picture_of, shown_table
 
 
@@ -81,9 +82,17 @@ def test_shown_table_writes_labels_and_numbers_in_the_language(company):
     assert table["占客户的比例"].tolist() == ["5.0%", "15.0%", "80.0%"]
 
 
-def test_missing_values_are_shown_as_a_dash(company):
-    table = shown_table(tiering.lorenz(company, resamples=99))
-    assert table["Share of customers"].iloc[0] == "–"
+def test_missing_values_are_shown_as_a_dash():
+    assert Shown("Share", "percent").written(None, "CNY") == "–"
+    assert Shown("Share", "percent").written(float("nan"), "CNY") == "–"
+
+
+def test_show_of_a_workspace_accounts_for_the_rows(company, shell):
+    with capture_output() as captured:
+        crmlab.show(company)
+    table, words = captured.outputs
+    assert "customers.csv" in table.data["text/html"]
+    assert company.source in words.data["text/markdown"]
 
 
 def test_picture_is_a_png(company):

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
-import scipy.stats
 import statsmodels.api as sm
 
-from crmlab.errors import NotEnoughData
-from crmlab.stats.intervals import bootstrap, design_effect, wilson
+from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.stats.intervals import (
+    bootstrap_t,
+    design_effect,
+    intraclass_correlation,
+    wilson,
+)
 
 
 def test_wilson_keeps_the_shape_and_gives_nan_without_trials():
@@ -47,28 +51,80 @@ def test_design_effect_ignores_clusters_without_trials():
     assert design_effect([10, 0, 10, 0], [10, 10, 10, 0]) == design_effect([10, 0, 10], [10] * 3)
 
 
-def test_bootstrap_agrees_with_scipy():
-    values = np.random.default_rng(8).lognormal(3, 1, 200)
-    theirs = scipy.stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=4999, rng=np.random.default_rng(1)
-    ).confidence_interval
+def mean_and_error(values):
+    def statistic(weights):
+        mean = np.average(values, weights=weights)
+        spread = np.sum(weights * (values - mean) ** 2)
+        return np.array([mean]), np.array([np.sqrt(spread) / weights.sum()])
 
-    low, high = bootstrap(
-        lambda weights: np.average(values, weights=weights), len(values), resamples=4999
+    return statistic
+
+
+def test_bootstrap_t_agrees_with_redrawing_the_rows():
+    values = np.random.default_rng(8).lognormal(3, 1, 120)
+    low, high = bootstrap_t(mean_and_error(values), len(values), resamples=4999)
+
+    random = np.random.default_rng(5)
+    redrawn = random.choice(values, (4999, len(values)))
+    error = redrawn.std(axis=1) / np.sqrt(len(values))
+    studentised = (redrawn.mean(axis=1) - values.mean()) / error
+    ends = values.mean() - np.quantile(studentised, [0.975, 0.025]) * (
+        values.std() / np.sqrt(len(values))
     )
 
-    assert low == pytest.approx(theirs.low, rel=0.02)
-    assert high == pytest.approx(theirs.high, rel=0.02)
+    assert low[0] == pytest.approx(ends[0], rel=0.02)
+    assert high[0] == pytest.approx(ends[1], rel=0.02)
 
 
-def test_bootstrap_repeats_with_the_same_seed_and_moves_with_another():
-    def total(weights):
-        return weights @ np.arange(50.0)
+def test_bootstrap_t_repeats_with_the_same_seed_and_moves_with_another():
+    statistic = mean_and_error(np.arange(50.0))
+    first = bootstrap_t(statistic, 50, resamples=99)
+    assert bootstrap_t(statistic, 50, resamples=99) == first
+    assert bootstrap_t(statistic, 50, resamples=99, seed=1) != first
 
-    assert bootstrap(total, 50, resamples=99) == bootstrap(total, 50, resamples=99)
-    assert bootstrap(total, 50, resamples=99) != bootstrap(total, 50, resamples=99, seed=1)
+
+def test_bootstrap_t_of_equal_values_is_a_point():
+    low, high = bootstrap_t(mean_and_error(np.full(20, 3.0)), 20, resamples=99)
+    assert low[0] == high[0] == 3
 
 
-def test_bootstrap_of_one_unit_is_refused():
+def test_bootstrap_t_covers_the_mean_of_a_skewed_population():
+    inside = 0
+    for seed in range(60):
+        values = np.random.default_rng(seed).exponential(1, 40)
+        low, high = bootstrap_t(mean_and_error(values), 40, resamples=299, seed=seed)
+        inside += low[0] <= 1 <= high[0]
+    assert inside >= 52  # 95 % of 60 is 57; three standard errors below is 52
+
+
+def test_bootstrap_t_of_one_unit_is_refused():
     with pytest.raises(NotEnoughData, match="at least 2 units; there are 1"):
-        bootstrap(lambda weights: weights.sum(), 1)
+        bootstrap_t(mean_and_error(np.ones(1)), 1)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 95, -0.5])
+def test_a_confidence_outside_0_to_1_is_refused(confidence):
+    with pytest.raises(CrmlabError, match=r"between 0 and 1, such as 0\.95"):
+        wilson(3, 10, confidence=confidence)
+
+
+def test_known_correlation_widens_what_few_clusters_cannot_show():
+    assert design_effect([9], [10], correlation=0.2) == pytest.approx(2.8)
+    assert design_effect([10, 0], [10, 10], correlation=0.01) > 2
+
+
+def test_correlation_of_independent_trials_is_small_and_of_clusters_is_found():
+    random = np.random.default_rng(2)
+    sizes = random.integers(5, 40, 400)
+    groups = np.arange(400) % 4
+    alike = random.beta(8, 2, 400)
+    independent = intraclass_correlation(random.binomial(sizes, 0.8), sizes, groups)
+    clustered = intraclass_correlation(random.binomial(sizes, alike), sizes, groups)
+    assert independent < 0.01
+    # A beta(8, 2) rate has the intraclass correlation 1/(8 + 2 + 1).
+    assert clustered == pytest.approx(1 / 11, abs=0.02)
+
+
+def test_correlation_ignores_differences_between_groups():
+    assert intraclass_correlation([9, 9, 1, 1], [10] * 4, [0, 0, 1, 1]) == 0
+    assert intraclass_correlation([9, 1], [10, 10], [0, 1]) == 0

@@ -3,6 +3,8 @@ import random
 import pandas as pd
 import pytest
 
+from crmlab.data.model import Settings
+from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError
 from crmlab.tiering import key_accounts, rfm, rfm_rules, rfm_scores, rfm_segments
 
@@ -98,6 +100,8 @@ def test_segments_share_out_all_customers_and_all_revenue(company):
     assert segments.table["revenue"].sum() == pytest.approx(scored.table["monetary"].sum())
     assert segments.table["revenue"].is_monotonic_decreasing
     assert segments.table["share"].between(segments.table["low"], segments.table["high"]).all()
+    money = segments.table[["revenue_low", "revenue_share", "revenue_high"]]
+    assert money.apply(lambda row: row.is_monotonic_increasing, axis=1).all()
 
 
 def test_key_accounts_are_the_largest_customers_in_the_places_there_are(company):
@@ -107,9 +111,55 @@ def test_key_accounts_are_the_largest_customers_in_the_places_there_are(company)
     assert chosen.table["rank"].tolist() == list(range(1, 8))
     assert chosen.table["revenue"].tolist() == scored["monetary"].nlargest(7).tolist()
     covered = chosen.table["revenue"].sum() / scored["monetary"].sum()
-    assert chosen.covered() == pytest.approx(covered)
+    assert chosen.covered["share"] == pytest.approx(covered)
+    assert chosen.covered["low"] < covered < chosen.covered["high"]
 
 
-def test_key_accounts_without_a_place_are_refused(crm):
-    with pytest.raises(CrmlabError, match="at least 1 place"):
-        key_accounts(crm, places=0)
+@pytest.mark.parametrize("places", [0, -1, "10", 10.0, 2.5])
+def test_places_that_are_no_whole_number_are_refused(crm, places):
+    with pytest.raises(CrmlabError, match="whole number of at least 1, such as 10; it is"):
+        key_accounts(crm, places=places)
+
+
+def test_more_places_than_large_customers_are_said(company):
+    result = key_accounts(company, places=5000)
+    large = (rfm(company).table["m"] >= 4).sum()
+    assert len(result.table) == large
+    assert f"Only {large:,} customers have an M score in the top two classes" in result.reading()
+
+
+def test_thresholds_say_what_a_score_needs(company):
+    result = rfm(company)
+    for score, row in result.thresholds.iterrows():
+        or_better = result.table[result.table["r"] >= score]
+        assert or_better["recency"].max() == row["recency_at_most"]
+        assert (
+            result.table.loc[result.table["f"] >= score, "frequency"].min() > row["frequency_above"]
+        )
+        assert (
+            result.table.loc[result.table["m"] >= score, "monetary"].min() > row["monetary_above"]
+        )
+
+
+def test_other_classes_need_rules_of_their_own(crm):
+    with pytest.raises(CrmlabError, match="with 3 classes pass rules of your own"):
+        rfm(crm, classes=3)
+
+
+@pytest.mark.parametrize("rules", ["rules.csv", {}, pd.DataFrame({"segment": ["core"]})])
+def test_rules_that_are_no_such_table_are_refused(crm, rules):
+    with pytest.raises(CrmlabError, match=r"in the shape of rfm_rules\(\).*they lack: .*r_low"):
+        rfm(crm, rules=rules)
+
+
+def test_customers_whose_money_is_unknown_have_no_score_and_are_counted(orders):
+    orders.loc[len(orders)] = ["O9", "E", "2025-03-01", None, None, None]
+    result = rfm(from_frames({"orders": orders}, Settings(name="Five")))
+    assert "E" not in set(result.table["customer_id"])
+    excluded = {one.reason: one.count for one in result.definition.exclusions}
+    assert excluded["no amount known"] == 1
+
+
+def test_the_first_argument_must_be_a_workspace(orders):
+    with pytest.raises(CrmlabError, match=r"rfm\(\) is the workspace.*rfm\(crm\)"):
+        rfm(orders)

@@ -55,6 +55,13 @@ def test_without_customers_the_interval_is_wilsons_and_the_definition_says_so():
     assert "taken as independent, as no customer is given" in result.definition.method
 
 
+def test_lines_of_one_order_are_said_to_be_taken_as_independent():
+    frame = many_orders({"N": 0.8}).drop(columns="customer_id")
+    result = on_time(workspace(frame, record="line"))
+    assert "each line taken as independent, those of one order too" in result.definition.method
+    assert "order lines" in result.reading()
+
+
 def test_orders_of_one_customer_widen_the_interval():
     alone = many_orders({"N": 0.8})
     shared = alone.assign(customer_id=["C" + str(i // 20) for i in range(len(alone))])
@@ -106,3 +113,45 @@ def test_no_known_outcome_is_an_error_not_a_nan():
     frame = many_orders({"N": 1}, orders=3).assign(on_time=None)
     with pytest.raises(NotEnoughData, match="No order has a known outcome"):
         on_time(workspace(frame))
+
+
+def test_orders_without_a_customer_count_as_independent():
+    named = many_orders({"N": 0.8})
+    unnamed = named.assign(customer_id=None)
+    effects = [
+        on_time(workspace(frame)).table["design_effect"].iloc[0] for frame in (named, unnamed)
+    ]
+    assert effects == pytest.approx([1, 1], abs=0.01)
+
+
+def test_a_group_of_few_customers_is_not_judged():
+    frame = many_orders({"N": 0.9, "S": 0.9, "W": 0.3})
+    frame.loc[frame["region"] == "W", "customer_id"] = "CW0"
+    result = on_time(workspace(frame), by="region")
+    judged = result.table.set_index("region")["below"]
+    assert judged[["N", "S"]].tolist() == [False, False]
+    assert judged.isna()["W"]
+
+
+def test_customers_alike_elsewhere_widen_the_interval_of_a_single_customer():
+    frame = many_orders({"N": 0.5})
+    frame["customer_id"] = ["C" + str(i // 20) for i in range(len(frame))]
+    alone = many_orders({"S": 0.5}, orders=40).assign(customer_id="CS")
+    table = on_time(workspace(pd.concat([frame, alone])), by="region").table.set_index("region")
+    low, high = wilson(20, 40)
+    assert table.loc["S", "design_effect"] > 5
+    assert table.loc["S", "low"] < low
+    assert table.loc["S", "high"] > high
+
+
+def test_an_order_promised_for_after_the_last_day_is_not_known_even_if_it_came_early():
+    frame = pd.DataFrame(
+        {
+            "order_id": ["1", "2"],
+            "ordered_at": ["2025-12-01"] * 2,
+            "promised_at": ["2025-12-05", "2026-01-05"],
+            "delivered_at": ["2025-12-04", "2025-12-20"],
+        }
+    )
+    row = on_time(workspace(frame)).table.iloc[0]
+    assert row[["orders", "on_time", "late", "unknown"]].tolist() == [2, 1, 0, 1]

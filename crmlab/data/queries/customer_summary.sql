@@ -1,7 +1,9 @@
 -- One row of the result is one customer who has orders, up to as_of or within the period asked for.
 -- A purchase is an order whose amount is zero, positive or unknown. An order with a negative amount is a
 -- cancellation or refund: it reduces the money, is not a purchase, and has no delivery to be judged.
--- amount = purchases_amount - cancelled_amount. Late includes what is undelivered after its promise.
+-- amount = purchases_amount - cancelled_amount. amount_missing and cost_missing count the orders whose money
+-- or cost is not known, which the sums leave out. An order is judged when its promise is due: late includes
+-- what is undelivered then; what is promised for after as_of is not known yet, even if it came early.
 -- Orders without a customer are left out here; the query orders_accounting counts them.
 -- $period_from, $period_to: first and last day that count, both included; NULL for no bound.
 -- Ordered by: customer_id
@@ -20,6 +22,8 @@ SELECT
   CAST(SUM(discount) AS DOUBLE PRECISION) AS discount,
   CAST(SUM(cost) AS DOUBLE PRECISION) AS cost,
   CAST(SUM(amount - cost) AS DOUBLE PRECISION) AS margin,
+  COUNT(CASE WHEN amount IS NULL THEN 1 END) AS amount_missing,
+  COUNT(CASE WHEN cost IS NULL THEN 1 END) AS cost_missing,
   COUNT(CASE WHEN promise_kept THEN 1 END) AS on_time,
   COUNT(CASE WHEN NOT promise_kept THEN 1 END) AS late,
   COUNT(promise_kept) AS on_time_known,
@@ -38,6 +42,7 @@ FROM (
     CASE WHEN amount < 0 THEN NULL ELSE CAST(ordered_at AS DATE) END AS purchase_day,
     CASE
       WHEN amount < 0 THEN NULL
+      WHEN promised_at >= CAST($as_of_end AS TIMESTAMP) THEN NULL
       WHEN on_time IS NOT NULL THEN on_time
       WHEN delivered_at IS NOT NULL THEN delivered_at <= promised_at
       WHEN $delivery_recorded AND promised_at < CAST($as_of_end AS TIMESTAMP) THEN FALSE

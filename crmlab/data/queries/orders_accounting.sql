@@ -10,6 +10,8 @@ SELECT
   CAST(COALESCE(SUM(CASE WHEN customer_id IS NULL THEN COALESCE(lines, 1) ELSE 0 END), 0) AS BIGINT)
     AS lines_without_customer,
   CAST(COALESCE(SUM(CASE WHEN amount < 0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS cancellations,
+  CAST(COALESCE(SUM(CASE WHEN amount < 0 AND customer_id IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT)
+    AS cancellations_without_customer,
   CAST(COALESCE(SUM(CASE WHEN amount = 0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS zero_amount_orders,
   CAST(COALESCE(SUM(CASE WHEN amount IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) AS amount_missing,
   CAST(COALESCE(SUM(CASE WHEN ordered_at IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT)
