@@ -669,7 +669,12 @@ class _Loader:
         )
 
     def inspect(self) -> tuple[list[Any], pd.DataFrame]:
-        """The faults and the data quality, without raising."""
+        """The faults and the data quality, without raising or excluding."""
+        tables = {
+            name: replace(table, invalid="error", orphans="note")
+            for name, table in self.plan.tables.items()
+        }
+        self.plan = replace(self.plan, tables=tables)
         stager = self._staged({})
         stager.find_stray_times()
         stager.derive(stager.latest_day())
