@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from crmlab.data.simulate import effects as _effects
-from crmlab.data.simulate import files
+from crmlab.data.simulate import files, raw
 from crmlab.data.simulate.complaints import complaints_table, events_table, make_complaints
 from crmlab.data.simulate.contacts import contacts_table
 from crmlab.data.simulate.customers import (
@@ -31,7 +31,7 @@ from crmlab.data.simulate.surveys import make_surveys
 __all__ = ["SEED", "company", "datasets_folder", "declared", "effects_of", "variant", "write"]
 
 #: Seed of the bundled company.
-SEED = 20240101
+SEED = 2045
 
 
 def company(
@@ -118,4 +118,5 @@ def write(folder: str | Path) -> None:
     folder = Path(folder)
     tables = company()
     files.write_tables(tables, folder)
+    raw.write_raw(SEED, tables, folder / "raw")
     files.write_sums(folder)

@@ -27,12 +27,12 @@ from crmlab.data.simulate.demand import expit
 from crmlab.data.simulate.effects import stream
 from crmlab.data.simulate.frames import frame, maybe
 from crmlab.data.simulate.names import TIERS
-from crmlab.data.simulate.orders import CAUSES, SUGGESTION, Orders
-from crmlab.data.simulate.satisfaction import categories
+from crmlab.data.simulate.orders import CAUSES, Orders
+from crmlab.data.simulate.satisfaction import SUGGESTION, categories
 
 KINDS = ("sales_contract", "transport", "service", "suggestion")
 SEVERITIES = ("low", "medium", "high")
-CHANNELS = ("phone", "wechat", "email", "social", "letter")
+CHANNELS = ("phone", "wechat", "email", "meeting", "letter")
 STAGES = ("accept", "investigate", "negotiate", "resolve")
 REMEDIES = ("apology", "explanation", "compensation", "replacement", "discount")
 #: Promised hours to resolution by tier and severity.
@@ -139,8 +139,8 @@ def _stages(
     minutes = np.where(first_contact, rng.uniform(2, 15, (4, size)), minutes)
     again = ~first_contact & (rng.random(size) < e["rework"])
     extra = median[1:3] * np.exp(_SPREAD * rng.standard_normal((2, size))) * again
-    steps = np.ceil(minutes).astype(np.int64)
-    extra = np.ceil(extra).astype(np.int64)
+    steps = np.maximum(1, np.rint(minutes)).astype(np.int64)
+    extra = np.rint(extra).astype(np.int64)
     accepted = answered + steps[0]
     first_investigated = accepted + steps[1]
     sent_back = first_investigated + extra[1]

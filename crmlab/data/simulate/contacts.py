@@ -75,6 +75,7 @@ def contacts_table(
         _follow_ups(seed, questions),
         _recoveries(seed, complaints),
         _collections(seed, orders, money),
+        _told(seed, surveys, orders, e),
     ]
     quiet = [
         _letters(seed, customers),
@@ -244,6 +245,17 @@ def _collections(seed: int, orders: Orders, money: pd.DataFrame) -> Part:
     due_day = (due[order] - calendar.ORIGIN).astype("m8[D]").astype(np.int64)
     day = calendar.next_workday(due_day + 10)
     return _about_orders(rng, orders, order, calendar.office_hours(rng, day), "collection")
+
+
+def _told(seed: int, surveys: pd.DataFrame, orders: Orders, e: Mapping[str, float]) -> Part:
+    """Dissatisfied answerers told what was improved (将改进措施反馈给客户), within ten days."""
+    rng = stream(seed, "closed loop")
+    low = surveys[(surveys["overall"] <= 2).fillna(False).to_numpy(dtype=bool)]
+    low = low[rng.random(len(low)) < e["closed_loop"]]
+    order = np.searchsorted(orders.ids, low["order_id"].to_numpy(dtype=object))
+    answered = (low["answered_at"].to_numpy() - calendar.ORIGIN).astype("m8[D]").astype(np.int64)
+    day = calendar.next_workday(answered + rng.integers(1, 8, len(low)))
+    return _about_orders(rng, orders, order, calendar.office_hours(rng, day), "recovery")
 
 
 def _letters(seed: int, customers: Customers) -> Part:

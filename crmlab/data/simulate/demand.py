@@ -172,7 +172,7 @@ def _chance(
     staff: Staff, who: np.ndarray, channel: np.ndarray, e: Mapping[str, float]
 ) -> np.ndarray:
     score = 0.9 + staff.answering[who] + e["followup_junior"] * staff.junior[who]
-    return np.asarray(expit(score + e["followup_phone"] * (channel == 0)))
+    return expit(score + e["followup_phone"] * (channel == 0))
 
 
 def _answer_hours(
@@ -192,13 +192,14 @@ def _first_followed(
 ) -> np.ndarray:
     followed = np.zeros((size, MONTHS), bool)
     month = calendar.month_of(at // DAY)
-    followed[customer[::-1], month[::-1]] = in_time[::-1]
+    first = np.unique(customer * MONTHS + month, return_index=True)[1]
+    followed[customer[first], month[first]] = in_time[first]
     return followed
 
 
 def expit(score: np.ndarray) -> np.ndarray:
     """The logistic function."""
-    return 1 / (1 + np.exp(-score))
+    return np.asarray(1 / (1 + np.exp(-score)))
 
 
 class Memory:
@@ -214,7 +215,7 @@ class Memory:
 
     def documents_again(self, month: int) -> np.ndarray:
         """Whether documents were complained of in the two months before."""
-        return self.documents[:, max(0, month - 2) : month].any(axis=1)
+        return np.asarray(self.documents[:, max(0, month - 2) : month].any(axis=1))
 
 
 def order_rate(

@@ -34,7 +34,8 @@ KANO = ("tracking", "insurance", "night_delivery", "green_packaging", "lead_time
 KANO_TYPE = (2, 2, 0, 0, 1, 3)
 PRICES = ("too_cheap", "cheap", "expensive", "too_expensive")
 IMPORTANCE = np.array([62.0, 58.0, 66.0, 52.0, 55.0, 60.0])
-RATING = np.array([68.0, 74.0, 71.0, 58.0, 66.0, 55.0])
+RATING = np.array([66.0, 70.0, 68.0, 58.0, 64.0, 55.0])
+RATING_SPREAD = 11.0
 PERCEIVED = 3.9
 _ROOT3 = np.sqrt(3.0)
 
@@ -99,7 +100,7 @@ def _attributes(
     failed[:, 0] = orders.late[order]
     failed[:, 1] = orders.short[order] | ~orders.documents_ok[order]
     failed[:, 2] = orders.damaged[order]
-    latent = RATING + 11 * felt.attributes[who, month] - 14 * failed
+    latent = RATING + RATING_SPREAD * felt.attributes[who, month] - 14 * failed
     rating = np.clip(np.round(latent), 0, 100)
     stated = np.clip(np.round(IMPORTANCE + 12 * rng.standard_normal(rating.shape)), 0, 100)
     items = [f"lsq_{name}" for name in ATTRIBUTES]

@@ -36,7 +36,7 @@ from crmlab.data.simulate.customers import (
 from crmlab.data.simulate.demand import Memory, Offers, Presence, Questions, order_rate
 from crmlab.data.simulate.effects import stream
 from crmlab.data.simulate.frames import frame, maybe
-from crmlab.data.simulate.satisfaction import Experience, experience
+from crmlab.data.simulate.satisfaction import SUGGESTION, Experience, experience
 
 FAULT_ROUTE = 2
 FAULT_DAYS = (day_of("2025-06-10"), day_of("2025-08-31"))
@@ -55,7 +55,6 @@ CAUSES = (
     "training",
     "suggestion",
 )
-SUGGESTION = CAUSES.index("suggestion")
 DOCUMENTS = CAUSES.index("documents")
 _OTHER = np.array([0.21, 0.16, 0.09, 0.12, 0.11, 0.06, 0.25])
 _LEAD_DAYS = np.array([2, 4, 3, 2, 1])
@@ -177,7 +176,7 @@ def _carry_out(
     batch["short"] = u[3] < 0.02
     _times(rng, batch)
     tier = customers.tier[customer]
-    batch["checked"] = rng.random(size) < np.array([0.08, 0.15, 0.22])[tier]
+    batch["checked"] = rng.random(size) < np.array([0.07, 0.12, 0.18])[tier]
 
 
 def _times(rng: np.random.Generator, batch: dict[str, np.ndarray]) -> None:
@@ -241,9 +240,9 @@ def _remember(
     silent = (cause >= 0) & ~complained
     effect[customer[silent]] = e["silent_orders"]
     grave = complained & (cause != SUGGESTION)
-    first_last = np.flatnonzero(grave)[::-1]
-    answered = e["complaint_orders"] + e["quick_orders"] * batch["quick"][first_last]
-    effect[customer[first_last]] = answered
+    rows = np.flatnonzero(grave)
+    first = rows[_first_of_each(customer[rows])]
+    effect[customer[first]] = e["complaint_orders"] + e["quick_orders"] * batch["quick"][first]
     memory.log_effect[:, month] += effect + felt.log_effect[:, month]
     memory.documents[customer[complained & (cause == DOCUMENTS)], month] = True
 

@@ -4,7 +4,8 @@ Satisfaction y of a customer with the first order of a month is one of 1 … 5, 
 scale::
 
     latent = late_satisfaction · late + damage_satisfaction · damaged
-           + documents_satisfaction · wrong + short_satisfaction · short + check_satisfaction · checked
+           + documents_satisfaction · wrong + short_satisfaction · short
+           + check_satisfaction · checked
            + recovered_satisfaction · (complained of and answered within 4 hours)
            + service_change_satisfaction · (Southwest, from 2025-01)
            + employee_satisfaction · (satisfaction of the account manager − 3.5)
@@ -26,6 +27,8 @@ from scipy.special import ndtr
 
 from crmlab.data.simulate.customers import MIGRATION_MONTH, SOUTHWEST, Customers, Staff
 
+#: Position of suggestions among the causes of complaints; they are not failures to recover from.
+SUGGESTION = 10
 ATTRIBUTES = ("timeliness", "accuracy", "condition", "information", "contact", "recovery")
 CUTS = np.array([-2.7, -1.55, -0.25, 1.25])
 _REGION = np.array([0.1, 0.0, 0.05, -0.05, -0.15, 0.0])
@@ -133,7 +136,7 @@ def _predictor(
 ) -> np.ndarray:
     who = batch["customer"][first]
     region = customers.region[who]
-    recovered = batch["complained"][first] & batch["quick"][first]
+    recovered = batch["quick"][first] & (batch["cause"][first] < SUGGESTION)
     predictor = e["late_satisfaction"] * batch["late"][first]
     predictor = predictor + e["damage_satisfaction"] * batch["damaged"][first]
     predictor += e["documents_satisfaction"] * ~batch["documents_ok"][first]
