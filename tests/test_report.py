@@ -29,7 +29,7 @@ from crmlab.data import model
 from crmlab.errors import CrmlabError, SourceNotFound, UnknownName
 from crmlab.report import chapters, html, leave_out, run, runner, translate
 from crmlab.report import execute as execute_module
-from crmlab.report.accounting import for_reader
+from crmlab.show.accounting import for_reader
 from crmlab.report.excel import write_workbook
 from crmlab.report.execute import NotebookFailed, execute
 from crmlab.report.html import About, to_html

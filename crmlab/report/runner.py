@@ -23,13 +23,13 @@ from crmlab.errors import CrmlabError, SourceNotFound
 from crmlab.language import _, current_language, day, set_language
 from crmlab.report import chapters as chapters_module
 from crmlab.report import execute
-from crmlab.report.accounting import for_reader
 from crmlab.report.chapters import Chapter
 from crmlab.report.excel import write_workbook
 from crmlab.report.execute import CELL_TIMEOUT, Failure, NotebookFailed
 from crmlab.report.html import About, title, to_html
 from crmlab.report.leave_out import LeftOut, leave_out
 from crmlab.report.translate import translate
+from crmlab.show.accounting import for_reader
 
 #: Chapters that run side by side.
 SIDE_BY_SIDE = 2

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from crmlab.data.model import TABLES
 from crmlab.language import _, current_language, ngettext, number, set_language
+from crmlab.show.accounting import for_reader
 from crmlab.show.charts import house_style, png, style
 from crmlab.show.columns import Shown, shown
 from crmlab.show.result import Context, Result, Tables, needs_a_result
@@ -92,7 +92,19 @@ def display_words(said: str) -> None:
     """Display sentences as Markdown, with the same words as plain text."""
     from IPython.display import display
 
-    display({"text/markdown": said, "text/plain": said}, raw=True)
+    display(words_bundle(said), raw=True)
+
+
+def words_bundle(said: str) -> dict[str, object]:
+    """Sentences as Markdown and as plain text.
+
+    Examples
+    --------
+    >>> words_bundle("10 customers")
+    {'text/markdown': '10 customers', 'text/plain': '10 customers'}
+    """
+    # Two dollar signs would make a formula of what stands between them.
+    return {"text/markdown": said.replace("$", "\\$"), "text/plain": said}
 
 
 def shown_table(result: Result, rows: int | None = None) -> pd.DataFrame:
@@ -146,22 +158,15 @@ def _display_table(result: Result) -> None:
 def _display_accounting(crm: Tables) -> None:
     from IPython.display import display
 
-    accounting = crm.accounting.assign(
-        table=[TABLES[name].shown() for name in crm.accounting["table"]]
-    )
-    looks = {name: shown(name) for name in accounting.columns}
-    words = {
-        look.label: [look.written(value, "") for value in accounting[name]]
-        for name, look in looks.items()
-    }
-    html, plain = _rendered(pd.DataFrame(words))
+    account = for_reader(crm.accounting)
+    html, plain = _rendered(account.fillna(""))
     display({"text/html": html, "text/plain": plain}, raw=True)
     context = Context.of(crm)
     display_words(
         _("{source}, {period}. Tables: {tables}.").format(
             source=context.source,
             period=context.period(),
-            tables=_(", ").join(dict.fromkeys(words[looks["table"].label])),
+            tables=_(", ").join(dict.fromkeys(account.iloc[:, 0])),
         )
     )
 

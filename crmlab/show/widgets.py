@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from crmlab.language import _
 from crmlab.show.charts import house_style, png
-from crmlab.show.display import bundle
+from crmlab.show.display import bundle, words_bundle
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -51,7 +52,13 @@ def explorer(
         sentence.update(_sentence(words, now), raw=True)
 
     errors = interactive_output(follow, dict(controls))
-    display(VBox([*controls.values(), errors]))
+    display(_box_with_words(VBox([*controls.values(), errors])), raw=True)
+
+
+def _box_with_words(box: Widget) -> dict[str, object]:
+    """The controls as a display whose plain text, shown without a kernel, says what to do."""
+    data = dict(box._repr_mimebundle_())
+    return data | {"text/plain": _("Run this cell to move the controls.")}
 
 
 def _drawn(
@@ -63,5 +70,4 @@ def _drawn(
 
 
 def _sentence(words: Callable[..., str], values: Mapping[str, Any]) -> dict[str, object]:
-    said = words(**values)
-    return {"text/markdown": said, "text/plain": said}
+    return words_bundle(words(**values))

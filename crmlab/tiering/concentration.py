@@ -270,7 +270,7 @@ def top_words(value: str, customers: float, share: float, *, decimals: int = 1) 
 
 def value_name(value: str) -> str:
     """Name of what is shared out, in the current language, as it stands inside a sentence."""
-    return {"revenue": _("revenue"), "orders": _("orders")}[value]
+    return {"revenue": _("revenue"), "orders": _("all orders")}[value]
 
 
 def _values(summary: pd.DataFrame, value: str) -> pd.Series:

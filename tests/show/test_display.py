@@ -8,7 +8,7 @@ from IPython.utils.capture import capture_output
 import crmlab
 from crmlab import tiering
 from crmlab.show.columns import Shown
-from crmlab.show.display import picture_of, shown_table
+from crmlab.show.display import picture_of, shown_table, words_bundle
 
 
 @pytest.fixture
@@ -97,3 +97,8 @@ def test_show_of_a_workspace_accounts_for_the_rows(company, shell):
 
 def test_picture_is_a_png(company):
     assert picture_of(tiering.on_time(company)).startswith(b"\x89PNG")
+
+
+def test_dollars_in_a_reading_do_not_become_a_formula():
+    bundle = words_bundle("from $5 to $9")
+    assert bundle == {"text/markdown": r"from \$5 to \$9", "text/plain": "from $5 to $9"}
