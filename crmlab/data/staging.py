@@ -877,11 +877,14 @@ def _derived(column: ColumnMap, table: model.Table) -> str:
 def _seen(
     column: model.Column, present: frozenset[str], masked: Mapping[str, int], end: str
 ) -> str:
-    """SQL for a column of a view: missing ones are NULL, later events have not happened yet."""
+    """SQL for a column of a view: missing and NaN are NULL, later events have not happened yet."""
     kind = sql_type(column)
     if column.name not in present:
         return f'CAST(NULL AS {kind}) AS "{column.name}"'
     value = f'CAST("{column.name}" AS {kind})'
+    if column.type == "number":
+        # Not NULLIF: Parquet's statistics leave NaN out, and a comparison is folded by them.
+        value = f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
     if column.known_at in masked:
         value = f'CASE WHEN "{column.known_at}" >= {end} THEN NULL ELSE {value} END'
     return f'{value} AS "{column.name}"'

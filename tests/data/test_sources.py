@@ -823,6 +823,18 @@ def test_large_parquet_is_read_in_place_and_judged_on_request(
         crm.check()
 
 
+def test_nan_in_parquet_read_in_place_is_missing(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    table = pa.table({"order_id": ["1", "2"], "customer_id": ["A", "A"], "amount": [1.5, np.nan]})
+    assert table.column("amount").null_count == 0
+    pyarrow.parquet.write_table(table, tmp_path / "orders.parquet")
+    crm = load(tmp_path)
+    assert crm.query("customer_summary")["amount"].tolist() == [1.5]
+    assert crm.query("orders_accounting")["amount_missing"].tolist() == [1]
+
+
 def test_parquet_in_other_types_is_converted(tmp_path):
     frame = pd.DataFrame(
         {
