@@ -1,8 +1,8 @@
 """crmlab: customer relationship management in logistics, measured.
 
-The face of the package: `load` the tables, `start` a notebook, `show` a result, `set_language`, and the
-chapters (`crmlab.tiering` …). Everything is imported when it is first used, so that ``import crmlab``
-costs little.
+The face of the package: `load` the tables, `start` a notebook, `show` a result, `set_language`,
+and the chapters (`crmlab.tiering` …). Everything is imported when it is first used, so that
+``import crmlab`` costs little.
 """
 
 from __future__ import annotations

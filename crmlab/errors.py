@@ -1,8 +1,8 @@
 """What can go wrong for a user, said so that they know what to do next.
 
-Every error that a reader of the workbook can cause is a `CrmlabError`: its message says what is wrong,
-where, how many, an example, and the remedy. In a notebook it shows as its message alone, without a
-traceback.
+Every error that a reader of the workbook can cause is a `CrmlabError`: its message says what is
+wrong, where, how many, an example, and the remedy. In a notebook it shows as its message alone,
+without a traceback.
 """
 
 from __future__ import annotations
@@ -50,9 +50,7 @@ class MissingColumns(CrmlabError):
         Table name to the columns it lacks; all that were needed if the table itself is missing.
     """
 
-    def __init__(
-        self, message: str, *, measure: str, missing: dict[str, tuple[str, ...]]
-    ) -> None:
+    def __init__(self, message: str, *, measure: str, missing: dict[str, tuple[str, ...]]) -> None:
         super().__init__(message)
         self.measure = measure
         self.missing = missing
@@ -88,7 +86,7 @@ class Fault:
 
 
 class InvalidValues(CrmlabError):
-    """The data break the model. All faults found are in `faults`, and each is a line of the message.
+    """The data break the model; every fault found is in `faults` and is a line of the message.
 
     Attributes
     ----------

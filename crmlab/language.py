@@ -112,9 +112,7 @@ def percent(share: float, decimals: int = 1) -> str:
     """
     from babel.numbers import format_percent
 
-    return format_percent(
-        share, format=_pattern("#,##0", decimals) + "%", locale=_current
-    )
+    return format_percent(share, format=_pattern("#,##0", decimals) + "%", locale=_current)
 
 
 def money(value: float, currency: str, decimals: int = 0) -> str:
@@ -128,9 +126,7 @@ def money(value: float, currency: str, decimals: int = 0) -> str:
     from babel.numbers import format_currency
 
     pattern = "¤" + _pattern("#,##0", decimals)
-    return format_currency(
-        value, currency, format=pattern, locale=_current, currency_digits=False
-    )
+    return format_currency(value, currency, format=pattern, locale=_current, currency_digits=False)
 
 
 def day(value: date) -> str:

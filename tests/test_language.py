@@ -8,7 +8,7 @@ from crmlab.errors import UnknownName
 
 
 def test_unknown_language_names_those_there_are():
-    with pytest.raises(UnknownName, match="There is no language fr. Choose one of: en, zh_CN"):
+    with pytest.raises(UnknownName, match=r"There is no language fr\. Choose one of: en, zh_CN"):
         crmlab.set_language("fr")
 
 

@@ -1,4 +1,4 @@
-"""Every estimator against a published figure or one worked out by hand, as listed in the JSON file."""
+"""Every estimator against a published figure or one worked out by hand: reference_cases.json."""
 
 import importlib
 import json

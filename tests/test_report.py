@@ -29,12 +29,12 @@ from crmlab.data import model
 from crmlab.errors import CrmlabError, SourceNotFound, UnknownName
 from crmlab.report import chapters, html, leave_out, run, runner, translate
 from crmlab.report import execute as execute_module
-from crmlab.show.accounting import for_reader
 from crmlab.report.excel import write_workbook
 from crmlab.report.execute import NotebookFailed, execute
 from crmlab.report.html import About, to_html
 from crmlab.report.leave_out import LeftOut
 from crmlab.report.mathml import markdown_to_html
+from crmlab.show.accounting import for_reader
 
 ROOT = Path(__file__).parents[1]
 # the smallest PNG: one transparent pixel

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-import crmlab
 from crmlab.errors import SourceNotFound, UnknownName
 from crmlab.language import _
 
@@ -67,7 +66,7 @@ def datasets_folder() -> Path:
     >>> (datasets_folder() / "effects.toml").exists()
     True
     """
-    package = Path(crmlab.__file__).parent
+    package = Path(__file__).parents[2]
     for folder in (package.parent / "datasets", package / "_datasets"):
         if (folder / "effects.toml").exists():
             return folder
