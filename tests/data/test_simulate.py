@@ -413,7 +413,7 @@ def test_templates_name_their_own_cause_and_no_other() -> None:
     recorded = np.array(list(texts.MARKERS))[cause]
     wrong = [(t, n) for t, n, r in zip(made, named, recorded, strict=True) if n not in (r, "")]
     assert not wrong
-    assert 0.07 < np.mean([name == "" for name in named]) < 0.13
+    assert 0.2 < np.mean([name == "" for name in named]) < 0.4
     assert len(set(made)) > 0.7 * size
 
 

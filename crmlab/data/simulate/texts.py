@@ -1,9 +1,9 @@
 """What customers and staff write: complaints, messages, posts; Chinese mostly, English some.
 
-A complaint text names its cause by one of `MARKERS`, or is ambiguous and names none (one in ten).
-With probability text_label_noise it names another cause than the one recorded. Our own messages are
-neutral or hold a word of exactly one tone of `TONES`; posts on social media hold a negative word or
-none.
+A complaint text names its cause by one of `MARKERS`, says it in other words, or is ambiguous and
+names none (one in ten). With probability text_label_noise it is about another cause than the one
+recorded. Our own messages are neutral or hold a word of exactly one tone of `TONES`; posts on social
+media hold a negative word or none.
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "开箱发现{goods}破损，司机说与他无关",
         "托盘倒了，{n}件{goods}压坏",
         "包装看着没事，里面的{goods}却摔坏了",
+        "箱子一角裂开，里面的{goods}碎了",
+        "{goods}外观有磕碰和划痕，客户拒收",
+        "冷链断链，{n}箱{goods}化冻变质",
     ),
     "short_delivery": (
         "签收时清点，{goods}少了{n}件",
@@ -59,6 +62,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "到仓一数少了{n}件{goods}，请查监控",
         "{goods}缺件，我们的生产线停了",
         "送来的{goods}数量不符，司机让我先签字",
+        "下单{n}件，实到差{k}件",
+        "有一箱{goods}始终没见到，签收单却写齐了",
+        "对照清单点了两遍，都凑不齐",
     ),
     "documents": (
         "单证不齐，报关行不收",
@@ -67,6 +73,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "随车单证上的品名写错，仓库拒收",
         "回单上的签章不清楚，对方不认",
         "单证和实物对不上，货被扣在库外",
+        "运单上的收货人写错，到站提不了货",
+        "装箱清单没有随货，海关要求补",
+        "签收联一直没给我们，报销卡住了",
     ),
     "late_delivery": (
         "说好{k}天到，结果延误了{n}小时",
@@ -76,6 +85,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "一路延误，系统里的位置{k}天没有变化",
         "约好上午，晚到下午，装卸工白等半天",
         "大促期间{goods}没按时到仓，被平台罚款",
+        "等了{n}个小时，{goods}还没有到",
+        "原定周一到货，周{k}才见到车",
+        "说今天派送，又推到明天，已经第{k}次了",
     ),
     "attitude": (
         "打电话问情况，接线员态度很差",
@@ -83,6 +95,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "客服语气生硬，说了两句就挂断",
         "上门提货的人态度恶劣，还和门卫吵架",
         "问{k}遍都不耐烦，没人肯说明白",
+        "问什么都爱答不理，还让我自己上网查",
+        "电话里跟我吵起来，最后直接挂断",
+        "司机在门口骂人，影响很坏",
     ),
     "price_change": (
         "没有通知就涨价，合同里不是这样写的",
@@ -90,6 +105,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "同一条线路{k}个月调价两次，预算全乱了",
         "旺季加价可以理解，但要提前告知",
         "报价单有效期内涨价，不讲信用",
+        "同样的{goods}，这个月运费比上月贵了{n}元",
+        "报价和结算不是一个数，多收了{n}元",
+        "燃油附加说收就收，没有任何说明",
     ),
     "installation": (
         "送货师傅不肯安装，只把{goods}放在门口",
@@ -97,6 +115,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "约了三次都没人来调试",
         "安装完地板被划伤，没人清理",
         "组装少拧了螺丝，用起来很危险",
+        "{goods}送到后没人装，一直堆在走廊",
+        "师傅装到一半就走了，零件还剩{k}个",
+        "{goods}装反了，重新拆了一遍",
     ),
     "promotion_information": (
         "优惠活动没人通知，别家都享受了",
@@ -104,6 +125,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "优惠券说能用，下单时又说过期",
         "销售说有促销，系统里却查不到",
         "优惠活动的条件改来改去，不知道信哪个",
+        "上个月的活动我们完全不知道",
+        "满减的门槛到底是多少，问了{k}个人答案都不同",
+        "海报上写的折扣，下单时没有体现",
     ),
     "payment_credit": (
         "账期说好{n}天，突然要求现结",
@@ -111,6 +135,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "对账单拖了{k}周，金额也有出入",
         "付款之后额度没有恢复，影响发货",
         "退款迟迟不到，对账人员互相推",
+        "钱已经打过去{k}天，系统还显示欠款",
+        "授信额度突然被降，货发不出去",
+        "重复扣了一笔款，退回要等{n}天",
     ),
     "training": (
         "新来的仓管不会操作系统，排队{k}小时",
@@ -118,6 +145,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "现场人员不专业，叉车差点碰到人",
         "窗口人员不会操作电子签，让我们跑了两趟",
         "对接人不熟悉危险品规定，来回改了{k}次",
+        "窗口新人连电子面单都打不出来",
+        "问冷链温度，业务员说不清楚",
+        "叉车司机明显是新手，差点撞到货架",
     ),
     "suggestion": (
         "建议增加夜间提货窗口",
@@ -126,6 +156,9 @@ _BODIES: dict[str, tuple[str, ...]] = {
         "希望增加周末客服值班",
         "建议在系统里开放批量下单",
         "希望增加可循环包装，我们愿意配合",
+        "如果能提前一小时短信通知就好了",
+        "能不能在小程序里直接改地址",
+        "周末也有人值班的话，我们会多下单",
     ),
 }
 _AMBIGUOUS = (
@@ -209,6 +242,16 @@ _ENGLISH: dict[str, tuple[str, ...]] = {
         "May we suggest reusable packaging",
     ),
 }
+_SUGGESTION_OPENERS = (
+    "",
+    "你好，",
+    "您好，",
+    "客服您好，",
+    "我是老客户了，",
+    "用了几年了，",
+    "顺便说一下，",
+)
+_SUGGESTION_CLOSERS = ("。", "，谢谢。", "，供参考。", "，盼回复。", "，我们愿意试用。", "！")
 _CLOSERS_EN = (".", "!", ". Please look into it.", ", please answer soon.", ". We expect better.")
 _GOODS = ("家具", "电子配件", "食品", "布料", "药品", "机械零件", "玻璃制品", "服装")
 _GOODS_EN = ("chairs", "spare parts", "food", "fabric", "medicine", "glassware", "garments")
@@ -334,12 +377,11 @@ def _complaint(cause: str, english: bool, vague: bool, slip: bool, draw: Sequenc
     if english and not vague:
         body = _filled(_pick(_ENGLISH[cause], draw[1]), draw, _GOODS_EN, _CITIES_EN)
         return body + _pick(_CLOSERS_EN, draw[2])
+    mild = cause == "suggestion" and not vague
+    openers = _SUGGESTION_OPENERS if mild else _OPENERS
+    closers = _SUGGESTION_CLOSERS if mild else _CLOSERS
     body = _pick(_AMBIGUOUS if vague else _BODIES[cause], draw[1])
-    text = [
-        _pick(_OPENERS, draw[0]),
-        _filled(body, draw, _GOODS, _CITIES),
-        _pick(_CLOSERS, draw[2]),
-    ]
+    text = [_pick(openers, draw[0]), _filled(body, draw, _GOODS, _CITIES), _pick(closers, draw[2])]
     if slip:
         for right, wrong in _SLIPS:
             text[0], text[2] = text[0].replace(right, wrong), text[2].replace(right, wrong)
