@@ -2,8 +2,8 @@
 
 A complaint text names its cause by one of `MARKERS`, says it in other words, or is ambiguous and
 names none (one in ten). With probability text_label_noise it is about another cause than the one
-recorded. Our own messages are neutral or hold a word of exactly one tone of `TONES`; posts on social
-media hold a negative word or none.
+recorded. Our own messages are neutral or hold a word of exactly one tone of `TONES`; posts on
+social media hold a negative word or none.
 """
 
 from __future__ import annotations
