@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlab.errors import NotEnoughData
+from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number, percent
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Result, measure
+from crmlab.show.result import Context, Definition, Result, measure, require
 from crmlab.stats.intervals import bootstrap_t
 from crmlab.tiering import population
-from crmlab.tiering.shares import count, shares_and_errors, sorted_down
+from crmlab.tiering.shares import Array, count, group_shares_and_errors, shares_and_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,8 +43,8 @@ class Layers(Result):
 
     Attributes
     ----------
-    total : float
-        Profit of all customers.
+    by : str
+        Whether the layers go by rank of profit or by the tier given.
     losing : int
         Customers whose profit is negative.
     set_aside : population.Population
@@ -53,7 +54,7 @@ class Layers(Result):
 
     measure = "tiering.layers"
 
-    total: float
+    by: str
     losing: int
     set_aside: population.Population
     confidence: float
@@ -64,8 +65,15 @@ class Layers(Result):
 
     def title(self) -> str:
         key = self.table.iloc[0]
-        return _("Key customers bring {share} of profit; the course says {taught}").format(
-            share=percent(key["share"]), taught=percent(key["taught"], 0)
+        said = (
+            _("The top {customers} by profit bring {share} of it; the course says {taught}")
+            if self.by == "profit"
+            else _("Key customers ({customers}) bring {share} of profit; the course says {taught}")
+        )
+        return said.format(
+            customers=percent(key["customers_share"], 0),
+            share=percent(key["share"]),
+            taught=percent(key["taught"], 0),
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -149,17 +157,25 @@ class Layers(Result):
             "of serving them are not yet in this figure."
         ).format(losing=number(self.losing), customers=number(self.table["customers"].sum()))
 
+    def _method(self) -> str:
+        if self.by == "profit":
+            return _(
+                "Customers ranked by profit; key: the top 5 %, potential: the next 15 %, general: "
+                "the rest."
+            )
+        return _("Layers by the tier that the company has given; other tiers are in none.")
+
     def _define(self) -> Definition:
         return Definition(
             numerator=_("Profit (amount less direct cost) of the customers of a layer"),
             denominator=_("Profit of all customers"),
             period=self.context.period(),
             method=_(
-                "Customers ranked by profit; key: the top 5 %, potential: the next 15 %, "
-                "general: the rest. "
-                "Studentised bootstrap intervals over customers, {resamples} resamples, that hold "
-                "for the three layers together with {confidence} confidence. {cancellations}"
+                "{layers} Studentised bootstrap intervals over customers, {resamples} resamples, "
+                "that hold for the three layers together with {confidence} confidence. "
+                "{cancellations}"
             ).format(
+                layers=self._method(),
                 confidence=percent(self.confidence, 0),
                 resamples=number(self.resamples),
                 cancellations=self.set_aside.cancellation_rule(),
@@ -171,14 +187,22 @@ class Layers(Result):
 
 @measure(needs={"orders": ["customer_id", "ordered_at", "amount", "cost"]})
 def layers(
-    crm: Workspace, *, confidence: float = 0.95, resamples: int = 999, seed: int = 0
+    crm: Workspace,
+    *,
+    by: Literal["profit", "tier"] = "profit",
+    confidence: float = 0.95,
+    resamples: int = 999,
+    seed: int = 0,
 ) -> Layers:
     """Whether 5 / 15 / 80 % of the customers bring 80 / 15 / 5 % of the profit, as taught.
 
     Parameters
     ----------
     crm : Workspace
-        With orders: customer_id, ordered_at, amount, cost.
+        With orders: customer_id, ordered_at, amount, cost; for ``by="tier"`` also customers: tier.
+    by : {"profit", "tier"}
+        Layers by rank of profit, or the tiers (key, potential, general) that the company has given
+        its customers.
     confidence : float
     resamples, seed : int
         Of the bootstrap.
@@ -195,54 +219,71 @@ def layers(
         If a column is not there.
     NotEnoughData
         If there are too few customers, or they bring no profit together.
+    CrmlabError
+        If `by` is something else.
 
     Notes
     -----
-    Profit is amount less direct cost, over the orders whose cost is known. Customers are ranked
-    by the profit they turned out to bring, so the top layer is the luckiest as well as the best:
-    some of it will not repeat. Each interval has the confidence 1 − (1 − confidence)/3
-    (Bonferroni), so that a table that is true is contradicted with probability 1 − confidence, or
-    somewhat more where a few customers carry most of the profit.
+    Profit is amount less direct cost, over the orders whose cost is known. Ranked by the profit
+    they turned out to bring, the top layer is the luckiest as well as the best, so its share is
+    larger than that of customers chosen beforehand. Each interval has the confidence
+    1 − (1 − confidence)/3 (Bonferroni), so that a table that is true is contradicted with
+    probability 1 − confidence, or somewhat more where a few customers carry most of the profit.
     """
     people = population.customers(crm)
-    falling = sorted_down(people.with_profit()["margin"])
-    if len(falling) < LEAST or falling.sum() <= 0:
+    profit = people.with_profit().set_index("customer_id")["margin"].sort_values(ascending=False)
+    groups = _groups(crm, profit, by)
+    values = profit.to_numpy(dtype=float)
+    if len(values) < LEAST or values.sum() <= 0:
         raise NotEnoughData(
             _(
                 "The layers need at least {least} customers with a profit together; there are "
                 "{customers} with {profit}."
-            ).format(least=LEAST, customers=len(falling), profit=number(float(falling.sum())))
+            ).format(least=LEAST, customers=len(values), profit=number(float(values.sum())))
         )
-    reached = [count(float(edge), len(falling)) for edge in _edges()]
+    statistic = _by_rank(values) if by == "profit" else _by_group(values, groups)
     low, high = bootstrap_t(
-        lambda weights: shares_and_errors(falling, weights, reached, between=True),
-        len(falling),
-        confidence=_each(confidence),
-        resamples=resamples,
-        seed=seed,
+        statistic, len(values), confidence=_each(confidence), resamples=resamples, seed=seed
     )
     taught = np.array([profit_share for _customers, profit_share in LAYERS.values()])
     table = pd.DataFrame(
         {
             "layer": list(LAYERS),
-            "customers_share": [customers for customers, _profit in LAYERS.values()],
-            "customers": np.diff(reached, prepend=0),
+            "customers_share": groups.mean(axis=1),
+            "customers": groups.sum(axis=1),
             "taught": taught,
-            "share": np.diff(_cumulative(falling, reached), prepend=0),
+            "share": groups @ values / values.sum(),
             "low": low,
             "high": high,
             "agrees": (low <= taught) & (taught <= high),
         }
     )
-    return Layers(
-        table,
-        Context.of(crm),
-        float(falling.sum()),
-        int((falling < 0).sum()),
-        people,
-        confidence,
-        resamples,
-    )
+    losing = int((values < 0).sum())
+    return Layers(table, Context.of(crm), by, losing, people, confidence, resamples)
+
+
+def _groups(crm: Workspace, profit: pd.Series, by: str) -> NDArray[np.bool_]:
+    """Who belongs to which layer: a row per layer, a column per customer."""
+    if by == "profit":
+        reached = [count(float(edge), len(profit)) for edge in _edges()]
+        rank = np.arange(len(profit))
+        return np.array([(low <= rank) & (rank < high) for low, high in pairwise([0, *reached])])
+    if by != "tier":
+        raise CrmlabError(
+            _("layers() goes by {names}, not by {value}.").format(names="profit, tier", value=by)
+        )
+    require(crm, "tiering.layers", crm.missing({"customers": ["customer_id", "tier"]}))
+    tiers = crm.customers.set_index("customer_id")["tier"].reindex(profit.index)
+    return np.array([(tiers == layer).fillna(False).to_numpy(dtype=bool) for layer in LAYERS])
+
+
+def _by_rank(falling: Array) -> Callable[[Array], tuple[Array, Array]]:
+    reached = [count(float(edge), len(falling)) for edge in _edges()]
+    return lambda weights: shares_and_errors(falling, weights, reached, between=True)
+
+
+def _by_group(values: Array, groups: NDArray[np.bool_]) -> Callable[[Array], tuple[Array, Array]]:
+    return lambda weights: group_shares_and_errors(values, groups, weights)
 
 
 def layer_names() -> dict[str, str]:
@@ -260,14 +301,10 @@ def layer_names() -> dict[str, str]:
     }
 
 
-def _edges() -> NDArray[np.float64]:
+def _edges() -> Array:
     return np.cumsum([customers for customers, _profit in LAYERS.values()])
 
 
 def _each(confidence: float) -> float:
     """Confidence of each layer's interval, so that all three together have that asked for."""
     return 1 - (1 - confidence) / len(LAYERS)
-
-
-def _cumulative(falling: NDArray[np.float64], reached: list[int]) -> NDArray[np.float64]:
-    return np.cumsum(falling)[np.array(reached) - 1] / falling.sum()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, current_language, money, number, percent
@@ -18,7 +17,7 @@ from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats.intervals import bootstrap_t, wilson
 from crmlab.tiering import population
-from crmlab.tiering.shares import Array
+from crmlab.tiering.shares import group_shares_and_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -454,7 +453,9 @@ def rfm_segments(
     ).reset_index()
     of_segment = scored.table["segment"].to_numpy()[None, :] == table["segment"].to_numpy()[:, None]
     low, high = bootstrap_t(
-        lambda weights: _revenue_shares(scored.table["monetary"].to_numpy(), of_segment, weights),
+        lambda weights: group_shares_and_errors(
+            scored.table["monetary"].to_numpy(), of_segment, weights
+        ),
         len(scored.table),
         confidence=confidence,
         resamples=resamples,
@@ -496,16 +497,6 @@ def treatments(rules: pd.DataFrame) -> dict[str, str]:
 
 def _localised(column: str) -> str:
     return f"{column}_zh" if current_language() == "zh_CN" else column
-
-
-def _revenue_shares(
-    revenue: Array, of_segment: NDArray[np.bool_], weights: Array
-) -> tuple[Array, Array]:
-    """Share of revenue of each segment, and its standard error as a ratio of two means."""
-    weighted = weights * revenue
-    shares = of_segment @ weighted / weighted.sum()
-    influence = revenue * (of_segment - shares[:, None]) * weights.sum() / weighted.sum()
-    return shares, np.sqrt(influence**2 @ weights) / weights.sum()
 
 
 def _checked_rules(rules: pd.DataFrame | None, classes: int) -> pd.DataFrame:

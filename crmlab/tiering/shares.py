@@ -225,6 +225,25 @@ def shares_and_errors(
     return shares, np.sqrt(influence**2 @ weights) / n
 
 
+def group_shares_and_errors(
+    values: Array, groups: NDArray[np.bool_], weights: Array
+) -> tuple[Array, Array]:
+    """Share of the total that each group brings, and its standard error as a ratio of two means.
+
+    Parameters
+    ----------
+    values : ndarray, shape (customers,)
+    groups : ndarray of bool, shape (groups, customers)
+        Who belongs to which group.
+    weights : ndarray, shape (customers,)
+        How often each customer counts.
+    """
+    weighted = weights * values
+    shares = groups @ weighted / weighted.sum()
+    influence = values * (groups - shares[:, None]) * weights.sum() / weighted.sum()
+    return shares, np.sqrt(influence**2 @ weights) / weights.sum()
+
+
 def gini_and_error(falling: Array, weights: Array) -> tuple[Array, Array]:
     """Gini coefficient of values sorted down and weighted, and its standard error.
 

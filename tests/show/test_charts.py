@@ -15,6 +15,7 @@ from crmlab.show.display import picture_of
 RESULTS = {
     "lorenz": tiering.lorenz,
     "layers": tiering.layers,
+    "layers by tier": lambda crm: tiering.layers(crm, by="tier"),
     "rfm": tiering.rfm,
     "rfm_segments": tiering.rfm_segments,
     "key_accounts": tiering.key_accounts,

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from crmlab.data.model import Settings
+from crmlab.data.simulate.effects import declared
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.tiering import gini, layers, lorenz, top_shares
@@ -140,6 +141,30 @@ def test_layers_shares_add_up_and_match_the_customers_ranked_by_hand(company):
     key = math.ceil(round(0.05 * len(ranked), 6))
     assert result.table["share"].iloc[0] == pytest.approx(ranked[:key].sum() / ranked.sum())
     assert result.losing == (ranked < 0).sum()
+
+
+def test_layers_by_tier_find_the_shares_the_company_was_made_with(company):
+    result = layers(company, by="tier")
+    known = [declared()[f"profit_share_{layer}"].value for layer in ("key", "general")]
+    estimates = result.table.set_index("layer")
+    for layer, value in zip(("key", "general"), known, strict=True):
+        assert estimates.loc[layer, "low"] < value < estimates.loc[layer, "high"]
+    assert result.table["agrees"].all()
+    tiers = company.customers.set_index("customer_id")["tier"]
+    frame = company.orders.dropna(subset=["customer_id"])
+    profit = (frame["amount"] - frame["cost"]).groupby(frame["customer_id"].map(tiers)).sum()
+    assert estimates.loc["key", "share"] == pytest.approx(profit["key"] / profit.sum())
+
+
+def test_layers_by_something_else_are_refused(company):
+    with pytest.raises(CrmlabError, match="goes by profit, tier, not by region"):
+        layers(company, by="region")
+
+
+def test_layers_by_tier_without_tiers_name_the_column(company):
+    orders = from_frames({"orders": company.orders}, company.settings)
+    with pytest.raises(MissingColumns, match=r"customers\.tier"):
+        layers(orders, by="tier")
 
 
 def test_layers_agree_only_where_the_interval_holds_the_share_taught(company):
