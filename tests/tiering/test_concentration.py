@@ -178,6 +178,7 @@ def test_layers_of_few_customers_are_refused(crm):
         layers(crm)
 
 
+@pytest.mark.slow
 def test_a_table_that_is_true_is_seldom_contradicted():
     """Lognormal profit with this spread follows the table: 80.0 / 15.0 / 5.0 %."""
     contradicted = 0

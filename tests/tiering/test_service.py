@@ -79,6 +79,7 @@ def test_a_group_that_is_worse_is_found_and_an_equal_one_is_not():
     assert "W. This says where, not why." in result.reading()
 
 
+@pytest.mark.slow
 def test_among_equal_groups_one_is_seldom_called_worse():
     random = np.random.default_rng(3)
     found = 0
