@@ -70,6 +70,17 @@ def by_hand(values) -> float:
     return differences / (2 * values.mean())
 
 
+def assert_concentration(written: Written, revenue: pd.Series) -> None:
+    """The table and the reading of the Lorenz curve are those of these customers."""
+    table = written.first("tiering.lorenz")
+    largest = revenue.sort_values(ascending=False)
+    shares = [largest.head(customers).sum() / largest.sum() for customers in table["customers"]]
+    assert table["share"].tolist() == pytest.approx(shares)
+    reading = written.said[written.measures.index("tiering.lorenz")]["reading"]
+    assert f" {by_hand(revenue):.2f}" in reading
+    assert f"{len(revenue):,}" in reading
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("other")
@@ -120,9 +131,7 @@ def _english():
 def test_a_students_tables_are_computed_from_the_students_company(student):
     orders = crmlab.load(student=STUDENT).orders
     revenue = orders.groupby("customer_id")["amount"].sum()
-    lorenz = student.first("tiering.lorenz").set_index("statistic")
-    assert lorenz.loc["gini", "customers"] == (revenue > 0).sum()
-    assert lorenz.loc["gini", "estimate"] == pytest.approx(by_hand(revenue[revenue > 0]), abs=1e-6)
+    assert_concentration(student, revenue[revenue > 0])
     rfm = student.first("tiering.rfm").set_index("customer_id")
     counts = orders[orders["amount"] >= 0].groupby("customer_id").size()
     assert rfm["frequency"].to_dict() == counts.reindex(rfm.index).to_dict()
@@ -182,17 +191,15 @@ def test_an_earlier_day_counts_only_what_had_happened(chinese):
     crm = crmlab.load(as_of="2025-06-30")
     assert crm.orders["ordered_at"].max() < pd.Timestamp("2025-07-01")
     revenue = crm.orders.groupby("customer_id")["amount"].sum()
-    lorenz = chinese.first("tiering.lorenz").set_index("statistic")
-    assert lorenz.loc["gini", "estimate"] == pytest.approx(by_hand(revenue[revenue > 0]), abs=1e-6)
+    assert_concentration(chinese, revenue[revenue > 0])
 
 
 # ---- a user's file
 
 
 def test_a_mapped_gbk_file_gives_the_figures_worked_out_by_hand(mapped):
-    lorenz = mapped.first("tiering.lorenz").set_index("statistic")
-    assert lorenz.loc["gini", "estimate"] == pytest.approx(GINI, abs=5e-7)
-    assert lorenz.loc["gini", "customers"] == len(REVENUE)
+    assert by_hand(REVENUE) == pytest.approx(GINI, abs=5e-7)
+    assert_concentration(mapped, pd.Series(REVENUE))
     on_time = mapped.first("tiering.on_time")
     assert (on_time.loc[0, "orders"], on_time.loc[0, "on_time"]) == (10, 1)
     rfm = mapped.first("tiering.rfm").set_index("customer_id")
@@ -207,7 +214,8 @@ def test_what_a_mapped_file_lacks_is_left_out_by_name(mapped):
     page = mapped.page.read_text(encoding="utf-8")
     assert "tiering.layers needs a column that these data do not have: orders.cost." in page
     book = openpyxl.load_workbook(mapped.workbook)
-    assert [cell.value for cell in book["Left out"]["C"]][1:] == list(left.values())
+    named = [one.columns() for one in mapped.report.left_out]
+    assert [cell.value for cell in book["Left out"]["C"]][1:] == named
 
 
 def test_the_report_names_the_users_data_and_not_where_it_was_made(mapped, folder):
