@@ -1,1 +1,1 @@
-"""What comes in: the data model, the mapping of a user's files to it, the engine that queries it."""
+"""What comes in: the data model, a user's files mapped to it, the engine that queries it."""

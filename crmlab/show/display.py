@@ -147,8 +147,8 @@ def _display_table(result: Result) -> None:
     rest = len(result.table) - len(head)
     if rest > 0:
         more = ngettext(
-            "… and {rows} more row; the whole table is result.table.",
-            "… and {rows} more rows; the whole table is result.table.",
+            "… and {rows} more row. All rows: add .table to the name of the result.",
+            "… and {rows} more rows. All rows: add .table to the name of the result.",
             rest,
         ).format(rows=number(rest))
         html, plain = f"{html}\n<p>{more}</p>", f"{plain}\n{more}"
@@ -159,7 +159,9 @@ def _display_accounting(crm: Tables) -> None:
     from IPython.display import display
 
     account = for_reader(crm.accounting)
-    html, plain = _rendered(account.fillna(""))
+    counts = account[shown("rows").label]
+    written = account.assign(**{counts.name: [number(count) for count in counts]})
+    html, plain = _rendered(written.fillna(""))
     display({"text/html": html, "text/plain": plain}, raw=True)
     context = Context.of(crm)
     display_words(

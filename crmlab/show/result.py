@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
 
 from crmlab.errors import CrmlabError, MissingColumns
-from crmlab.language import _, day, number, percent
+from crmlab.language import _, day, ngettext, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +101,18 @@ class Exclusion:
     reason: str
     count: int
     unit: str
+
+    @classmethod
+    def of_customers(cls, reason: str, count: int) -> Exclusion:
+        """So many customers left out."""
+        return cls(reason, count, ngettext("customer", "customers", count))
+
+    @classmethod
+    def of_orders(cls, reason: str, count: int, record: str = "order") -> Exclusion:
+        """So many orders left out; order lines where `record` is ``"line"``."""
+        if record == "line":
+            return cls(reason, count, ngettext("order line", "order lines", count))
+        return cls(reason, count, ngettext("order", "orders", count))
 
     def words(self) -> str:
         """The exclusion as it stands in a list.

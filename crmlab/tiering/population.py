@@ -58,7 +58,7 @@ class Population:
         use : {"revenue", "profit", "purchases"}
         """
         found = [self._without_customer(), *getattr(self, f"_for_{use}")()]
-        found.append(Exclusion(_("no order in the period"), self.without_orders, _("customers")))
+        found.append(Exclusion.of_customers(_("no order in the period"), self.without_orders))
         return tuple(one for one in found if one.count)
 
     def cancellation_rule(self) -> str:
@@ -94,22 +94,22 @@ class Population:
             reason = _("no customer given: {rows} rows, {share} of net revenue").format(
                 rows=lines, share=share
             )
-        return Exclusion(reason, int(self.orders["orders_without_customer"]), _("orders"))
+        return Exclusion.of_orders(reason, int(self.orders["orders_without_customer"]))
 
     def _for_revenue(self) -> list[Exclusion]:
         amount = self.summary["amount"]
         return [
-            Exclusion(_("no amount given"), self._missing("amount"), _("orders")),
-            Exclusion(_("no amount known"), int(amount.isna().sum()), _("customers")),
-            Exclusion(_("revenue nets to zero or less"), int((amount <= 0).sum()), _("customers")),
+            Exclusion.of_orders(_("no amount given"), self._missing("amount")),
+            Exclusion.of_customers(_("no amount known"), int(amount.isna().sum())),
+            Exclusion.of_customers(_("revenue nets to zero or less"), int((amount <= 0).sum())),
         ]
 
     def _for_profit(self) -> list[Exclusion]:
         unknown = int(self.summary["margin"].isna().sum())
         return [
-            Exclusion(_("no cost given"), self._missing("cost"), _("orders")),
-            Exclusion(_("no amount given"), self._missing("amount"), _("orders")),
-            Exclusion(_("no profit known"), unknown, _("customers")),
+            Exclusion.of_orders(_("no cost given"), self._missing("cost")),
+            Exclusion.of_orders(_("no amount given"), self._missing("amount")),
+            Exclusion.of_customers(_("no profit known"), unknown),
         ]
 
     def _for_purchases(self) -> list[Exclusion]:
@@ -118,10 +118,10 @@ class Population:
         penniless = self.summary["amount"].isna() & ~only_cancelled & ~undated
         left_in = _("no amount given; counted as purchases, their money left out")
         return [
-            Exclusion(_("only ever cancelled"), int(only_cancelled.sum()), _("customers")),
-            Exclusion(_("no dated purchase"), int(undated.sum()), _("customers")),
-            Exclusion(_("no amount known"), int(penniless.sum()), _("customers")),
-            Exclusion(left_in, self._missing("amount"), _("orders")),
+            Exclusion.of_customers(_("only ever cancelled"), int(only_cancelled.sum())),
+            Exclusion.of_customers(_("no dated purchase"), int(undated.sum())),
+            Exclusion.of_customers(_("no amount known"), int(penniless.sum())),
+            Exclusion.of_orders(left_in, self._missing("amount")),
         ]
 
     def _missing(self, column: str) -> int:

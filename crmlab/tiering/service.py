@@ -153,7 +153,7 @@ class OnTime(Result):
         return " · ".join(names)
 
     def _record(self) -> str:
-        return _("order line") if self.record == "line" else _("order")
+        return _("one order line") if self.record == "line" else _("one order")
 
     def _records(self) -> str:
         return _("order lines") if self.record == "line" else _("orders")
@@ -201,9 +201,10 @@ class OnTime(Result):
         ).format(count=number(overdue))
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
+        unknown = int(self.table["unknown"].sum())
         found = [
-            Exclusion(_("outcome not known"), int(self.table["unknown"].sum()), self._records()),
-            Exclusion(_("cancellation or refund"), self.cancellations, self._records()),
+            Exclusion.of_orders(_("outcome not known"), unknown, self.record),
+            Exclusion.of_orders(_("cancellation or refund"), self.cancellations, self.record),
         ]
         return tuple(one for one in found if one.count)
 
@@ -223,7 +224,7 @@ class OnTime(Result):
             period=self.context.period(),
             method=_(
                 "On time as given in the data, else delivered_at compared with promised_at; "
-                "one row is one {record}. {confidence} Wilson intervals, {trials}."
+                "one row is {record}. {confidence} Wilson intervals, {trials}."
             ).format(
                 record=self._record(),
                 confidence=percent(self.confidence, 0),
