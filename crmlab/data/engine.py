@@ -170,6 +170,15 @@ def _resolve_one(name: str, present: Mapping[str, Iterable[str]]) -> tuple[str, 
         for c in model.table("customers").names
         if c in customers
     ]
+    from crmlab.data.mapping import closest
+
+    near = closest(name.lower(), available)
+    if near:
+        raise UnknownName(
+            _("There is no column {column} to group by. Did you mean {near}?").format(
+                column=name, near=near
+            )
+        )
     raise UnknownName(
         _("There is no column {column} to group by. There are: {names}.").format(
             column=name, names=", ".join(available)

@@ -538,6 +538,13 @@ def _student(student: str, data: str | Path, as_of: date | None) -> Workspace:
         raise UnknownName(
             _("A student's variant is of the bundled company: leave data empty, or student.")
         )
+    if not isinstance(student, str):
+        # As a number it would lose the zeros it begins with.
+        raise UnknownName(
+            _('Write the student number in quotation marks: student = "{student}".').format(
+                student=student
+            )
+        )
     from crmlab.data import simulate
 
     settings = _settings(_bundled_folder())

@@ -1043,3 +1043,8 @@ def test_names_follow_the_language(folder):
     assert crm.source == "Demo"
     set_language("zh_CN")
     assert crm.source == "示例"
+
+
+def test_a_student_number_without_quotation_marks_is_refused():
+    with pytest.raises(UnknownName, match='quotation marks: student = "20261234"'):
+        load(student=20261234)
