@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -555,7 +556,16 @@ def test_a_folder_that_cannot_be_written_to_is_named(folder, crm, tmp_path):
         run(out=tmp_path / "reports", folder=folder)
 
 
+@pytest.fixture
+def _interruptible():
+    # A job in the background inherits that Ctrl-C is ignored; the test sends one to itself.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.notebooks
+@pytest.mark.usefixtures("_interruptible")
 def test_stopping_a_run_ends_its_kernels_and_leaves_nothing(folder, crm, tmp_path):
     waits = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid()))\n"
     waits += "import time; time.sleep(300)"

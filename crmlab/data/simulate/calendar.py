@@ -96,7 +96,7 @@ def workdays() -> dict[date, bool]:
     """
     departing: dict[date, bool] = {}
     for first, last in _HOLIDAYS:
-        for day in np.arange(np.datetime64(first), np.datetime64(last) + 1):
+        for day in np.arange(np.datetime64(first), np.datetime64(last) + np.timedelta64(1, "D")):
             if day.astype(date).weekday() < 5:
                 departing[day.astype(date)] = False
     for text in _MAKE_UP:

@@ -45,12 +45,12 @@ def _typed(column: model.Column, given: Any, rows: int) -> pd.Series:
 
 def _times(given: Any, rows: int, minutes: int) -> np.ndarray:
     if given is None:
-        return np.full(rows, np.datetime64("NaT"), "M8[us]")
+        return np.full(rows, np.datetime64("NaT", "us"), "M8[us]")
     given = np.asarray(given, np.int64)
     empty = given == EMPTY
     microseconds = np.where(empty, 0, given) * minutes * 60_000_000
     times = ORIGIN + microseconds.astype("m8[us]")
-    times[empty] = np.datetime64("NaT")
+    times[empty] = np.datetime64("NaT", "us")
     return times
 
 
