@@ -35,6 +35,7 @@ from crmlab.report.execute import NotebookFailed, execute
 from crmlab.report.html import About, to_html
 from crmlab.report.leave_out import LeftOut
 from crmlab.report.mathml import markdown_to_html
+from crmlab.show import result
 from crmlab.show.accounting import for_reader
 
 ROOT = Path(__file__).parents[1]
@@ -112,9 +113,9 @@ def measure(monkeypatch):
 
     def rfm(crm): ...
 
-    rfm.missing = lambda crm: {"orders": ("customer_id", "amount")}
+    rfm.__module__ = "crmlab.fake"
     fake = types.ModuleType("crmlab.fake")
-    fake.rfm = rfm
+    fake.rfm = result.measure(needs={"orders": ["customer_id", "amount"]})(rfm)
     monkeypatch.setitem(sys.modules, "crmlab.fake", fake)
     return "fake.rfm"
 
@@ -325,6 +326,8 @@ def luminance(colour: str) -> float:
 
 # ---- leaving out, translating
 
+NOTHING = types.SimpleNamespace(missing=lambda needs: needs)
+
 
 def test_a_section_that_cannot_be_computed_is_replaced_by_a_note_with_the_reason(measure):
     about = {"section": "rfm", "needs": [measure]}
@@ -336,7 +339,7 @@ def test_a_section_that_cannot_be_computed_is_replaced_by_a_note_with_the_reason
             markdown("after", "## After"),
         ]
     )
-    shortened, gone = leave_out.leave_out(notebook, crm=None)
+    shortened, gone = leave_out.leave_out(notebook, NOTHING)
     assert [cell.id for cell in shortened.cells] == ["before", "rfm-why", "after"]
     note = shortened.cells[1].source
     assert note.startswith("## Recency\n")
@@ -346,20 +349,19 @@ def test_a_section_that_cannot_be_computed_is_replaced_by_a_note_with_the_reason
     assert len(notebook.cells) == 4, "the notebook given is left as it is"
 
 
-def test_a_section_that_can_be_computed_stays(measure, monkeypatch):
-    monkeypatch.setattr(sys.modules["crmlab.fake"].rfm, "missing", lambda crm: {})
+def test_a_section_that_can_be_computed_stays(measure):
+    everything = types.SimpleNamespace(missing=lambda needs: {})
     notebook = new_notebook(cells=[code("a", "1", section="rfm", needs=[measure])])
-    shortened, gone = leave_out.leave_out(notebook, crm=None)
+    shortened, gone = leave_out.leave_out(notebook, everything)
     assert shortened == notebook
     assert gone == []
 
 
 def test_a_section_may_ask_for_a_column_itself():
-    crm = types.SimpleNamespace(missing=lambda needs: needs)
     notebook = new_notebook(
         cells=[markdown("a", "## By region", section="x", needs=["orders.region"])]
     )
-    shortened, (left,) = leave_out.leave_out(notebook, crm)
+    shortened, (left,) = leave_out.leave_out(notebook, NOTHING)
     assert left.reason() == "It needs a column that these data do not have: orders.region."
     assert "Region (`orders.region`)" in shortened.cells[0].source
 
@@ -367,7 +369,20 @@ def test_a_section_may_ask_for_a_column_itself():
 def test_a_measure_that_does_not_exist_is_named(measure):
     notebook = new_notebook(cells=[code("a", "1", section="x", needs=["fake.nothing"])])
     with pytest.raises(UnknownName, match=r"fake\.nothing"):
-        leave_out.leave_out(notebook, crm=None)
+        leave_out.leave_out(notebook, NOTHING)
+
+
+def test_another_way_to_compute_a_measure_is_named():
+    notebook = new_notebook(
+        cells=[markdown("a", "## On time", section="x", needs=["tiering.on_time"])]
+    )
+    _shortened, (left,) = leave_out.leave_out(notebook, NOTHING)
+    assert (
+        "columns that these data do not have: orders.ordered_at, orders.on_time." in left.reason()
+    )
+    assert left.reason().endswith(
+        "With orders.ordered_at, orders.promised_at, orders.delivered_at it could be computed too."
+    )
 
 
 def test_prose_is_translated_by_notebook_and_cell(monkeypatch):

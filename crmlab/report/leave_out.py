@@ -38,16 +38,19 @@ class LeftOut:
         itself asks for a column.
     missing : mapping of str to tuple of str
         Table to the columns it lacks.
+    instead : tuple of such mappings
+        What the measure lacks in the other ways there are to compute it.
     """
 
     section: str
     title: str
     measure: str
     missing: Missing
+    instead: tuple[Missing, ...] = ()
 
     def columns(self) -> str:
         """What is missing, as ``table.column``, one after the other."""
-        return _(", ").join(f"{table}.{column}" for table, column in self._each())
+        return _(", ").join(f"{table}.{column}" for table, column in _each(self.missing))
 
     def reason(self) -> str:
         """The reason as a sentence."""
@@ -56,15 +59,19 @@ class LeftOut:
     def reason_in_markdown(self) -> str:
         """The reason with the label of each column beside its name."""
         columns = _(", ").join(
-            f"{_label(table, column)} (`{table}.{column}`)" for table, column in self._each()
+            f"{_label(table, column)} (`{table}.{column}`)" for table, column in _each(self.missing)
         )
         return self._sentence(f"`{self.measure}`", columns)
 
-    def _each(self) -> list[tuple[str, str]]:
-        return [(table, column) for table, names in self.missing.items() for column in names]
-
     def _sentence(self, measure: str, columns: str) -> str:
-        count = len(self._each())
+        said = self._needs(measure, columns)
+        for way in self.instead:
+            others = _(", ").join(f"{table}.{column}" for table, column in _each(way))
+            said += " " + _("With {columns} it could be computed too.").format(columns=others)
+        return said
+
+    def _needs(self, measure: str, columns: str) -> str:
+        count = len(_each(self.missing))
         if not self.measure:
             return ngettext(
                 "It needs a column that these data do not have: {columns}.",
@@ -117,7 +124,7 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
         The tables there are.
     """
     lacking = {name: _missing(name, crm) for cell in notebook.cells for name in needs(cell)}
-    lacking = {name: missing for name, missing in lacking.items() if missing}
+    lacking = {name: ways for name, ways in lacking.items() if ways}
     kept: list[NotebookNode] = []
     gone: list[LeftOut] = []
     for cells in _runs(notebook.cells):
@@ -126,8 +133,9 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
             kept.extend(cells)
             continue
         left = [
-            LeftOut(section(cells[0]), _title(cells), _measure(name), lacking[name])
+            LeftOut(section(cells[0]), _title(cells), _measure(name), first, tuple(others))
             for name in reasons
+            for first, *others in [lacking[name]]
         ]
         kept.append(_note(cells, reasons, left))
         gone.extend(left)
@@ -140,14 +148,20 @@ def _measure(name: str) -> str:
     return "" if name.partition(".")[0] in model.TABLES else name
 
 
-def _missing(name: str, crm: Any) -> dict[str, tuple[str, ...]]:
+def _each(missing: Missing) -> list[tuple[str, str]]:
+    return [(table, column) for table, names in missing.items() for column in names]
+
+
+def _missing(name: str, crm: Any) -> list[Missing]:
+    """What is lacking, by each way to compute it; empty if there is a way."""
     if _measure(name):
-        asked = find_measure(name).missing(crm)  # type: ignore[attr-defined]
+        function: Any = find_measure(name)
+        ways = [crm.missing(way) for way in function.needs] if function.missing(crm) else []
     else:
         table, _dot, column = name.partition(".")
         model.table(table).column(column)
-        asked = crm.missing({table: (column,)})
-    return {table: tuple(columns) for table, columns in asked.items()}
+        ways = [crm.missing({table: (column,)})]
+    return [way for way in ways if way]
 
 
 def _runs(cells: list[NotebookNode]) -> list[list[NotebookNode]]:
