@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ORDERS_PER_CUSTOMER = 10
@@ -101,12 +101,28 @@ def with_lifetimes(folder: Path) -> int:
     return len(summary_data_from_transaction_data(orders, "customer_id", "ordered_at", "amount"))
 
 
-CONTESTANTS: dict[str, Callable[[Path], int]] = {
+def with_student(_folder: Path) -> int:
+    """A student's own company, simulated and checked."""
+    import crmlab
+
+    return crmlab.load(student="20261234").rows("customers")
+
+
+def with_bundled(_folder: Path) -> int:
+    """The bundled company, read from its CSV files and checked."""
+    import crmlab
+
+    return crmlab.load().rows("customers")
+
+
+LOADING = {"load() of the bundled company": with_bundled, "load(student=…)": with_student}
+SUMMARY: dict[str, Callable[[Path], int]] = {
     "crmlab": with_crmlab,
     "DuckDB SQL by hand": with_duckdb,
     "pandas groupby": with_pandas,
     "lifetimes": with_lifetimes,
 }
+CONTESTANTS = SUMMARY | LOADING
 
 
 def measure(name: str, folder: Path) -> dict[str, float]:
@@ -127,15 +143,31 @@ def compete(name: str, folder: Path) -> None:
     print(json.dumps({"seconds": seconds, "megabytes": peak, "customers": customers}))
 
 
+def contest(names: Iterable[str], folder: Path, repeats: int) -> dict[str, list[dict[str, float]]]:
+    """All runs of the contestants, in turn; they must find the same number of customers."""
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _repeat in range(repeats):
+        for name, done in runs.items():
+            done.append(measure(name, folder))
+    customers = {run["customers"] for done in runs.values() for run in done}
+    assert len(customers) == 1, f"the contestants disagree on the customers: {customers}"
+    return runs
+
+
+def loading(repeats: int) -> list[str]:
+    """The lines of the table of loading times."""
+    runs = contest(LOADING, HERE, repeats)
+    took = {name: statistics.median(run["seconds"] for run in done) for name, done in runs.items()}
+    first = next(iter(took.values()))
+    return [f"| {name} | {seconds:.2f} | {seconds / first:.2f} |" for name, seconds in took.items()]
+
+
 def rows(orders: int, repeats: int) -> list[str]:
     """The lines of the table for one size."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "company"
         make_orders(folder, orders)
-        runs: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS}
-        for _repeat in range(repeats):
-            for name in CONTESTANTS:
-                runs[name].append(measure(name, folder))
+        runs = contest(SUMMARY, folder, repeats)
     took = {
         name: (
             statistics.median(run["seconds"] for run in done),
@@ -143,8 +175,6 @@ def rows(orders: int, repeats: int) -> list[str]:
         )
         for name, done in runs.items()
     }
-    customers = {run["customers"] for done in runs.values() for run in done}
-    assert len(customers) == 1, f"the contestants disagree on the customers: {customers}"
     seconds, megabytes = took["crmlab"]
     return [
         f"| {orders:,} | {name} | {s:.2f} | {s / seconds:.2f} | {m:,.0f} | {m / megabytes:.2f} |"
@@ -177,6 +207,14 @@ def main() -> None:
     ]
     for orders in asked.orders:
         lines += rows(orders, asked.repeats)
+    lines += [
+        "",
+        "# Loading the teaching company, imports included",
+        "",
+        "| what | seconds | × the first |",
+        "|---|---:|---:|",
+        *loading(asked.repeats),
+    ]
     text = "\n".join(lines) + "\n"
     (HERE / "table.md").write_text(text, encoding="utf-8")
     print(text)

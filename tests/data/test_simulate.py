@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -93,12 +92,6 @@ def test_sizes(tables: Tables) -> None:
         assert low <= len(tables[name]) <= high, (name, len(tables[name]))
     assert tables["surveys"]["sent_at"].dt.to_period("M").nunique() == 24
     assert tables["surveys"]["wave"].nunique() == 8
-
-
-def test_it_is_quick_enough() -> None:
-    start = time.process_time()
-    simulate.company(7)
-    assert time.process_time() - start < 4
 
 
 # --- consistency ----------------------------------------------------------------------------------
@@ -384,10 +377,8 @@ def test_every_effect_is_said_in_both_languages_and_lies_in_its_range() -> None:
         assert 1 <= effect.chapter <= 5
 
 
-def test_students_get_their_own_company_quickly() -> None:
-    start = time.process_time()
+def test_students_get_their_own_company() -> None:
     one = simulate.variant("20261234")
-    assert time.process_time() - start < 5
     other = simulate.variant("20265678")
     assert simulate.effects_of("20261234") != simulate.effects_of("20265678")
     assert not one["customers"]["name"].equals(other["customers"]["name"])
