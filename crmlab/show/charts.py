@@ -26,7 +26,6 @@ MUTED = "#6b7280"
 GRID = "#e5e7eb"
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
-GREEN = "#009e73"
 GREY = "#9ca3af"
 
 #: The same layer of customers has the same colour throughout the book.

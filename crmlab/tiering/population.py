@@ -57,7 +57,12 @@ class Population:
         ----------
         use : {"revenue", "profit", "purchases"}
         """
-        found = [self._without_customer(), *getattr(self, f"_for_{use}")()]
+        ways = {
+            "revenue": self._for_revenue,
+            "profit": self._for_profit,
+            "purchases": self._for_purchases,
+        }
+        found = [self._without_customer(), *ways[use]()]
         found.append(Exclusion.of_customers(_("no order in the period"), self.without_orders))
         return tuple(one for one in found if one.count)
 

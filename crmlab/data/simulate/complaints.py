@@ -41,7 +41,6 @@ SLA_HOURS = {
     "potential": (120, 96, 48),
     "key": (96, 72, 36),
 }
-QUICK_MINUTES = 240
 COST_OF_A_MINUTE = 1.2
 _KIND_OF_CAUSE = np.array([1, 1, 1, 1, 2, 0, 2, 0, 0, 2, 3])
 _SEVERE = np.array([0.45, 0.25, 0.15, 0.2, 0.2, 0.15, 0.15, 0.05, 0.2, 0.1, 0.0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-COMPANY = "Egret Bridge Logistics"
 COMPANY_ZH = "鹭桥联运物流"
 
 REGIONS = ("East", "South", "North", "Central", "Southwest", "Northeast")
@@ -13,10 +12,8 @@ LINES = ("Parcel", "LTL", "FTL", "Cold chain", "Warehousing")
 LINES_ZH = ("快递", "零担", "整车", "冷链", "仓储")
 UNITS = ("parcel", "t", "t", "t", "pallet")
 INDUSTRIES = ("E-commerce", "Food", "Textiles", "Electronics", "Machinery", "Medicine", "Furniture")
-INDUSTRIES_ZH = ("电子商务", "食品", "纺织", "电子", "机械", "医药", "家居")
 TIERS = ("general", "potential", "key")
 TYPES = ("economic", "ethical", "personalised", "convenience")
-WON_BY = ("acquaintance", "introduction", "letter", "advertising", "event", "website")
 #: Four routes a region, R01 to R24.
 ROUTES = tuple(f"R{number:02d}" for number in range(1, 25))
 
