@@ -33,8 +33,16 @@ if TYPE_CHECKING:
 #: Rows above which a table is not handed out as a DataFrame.
 LARGEST_FRAME = 2_000_000
 
+#: Truth values that a query may ask for: whether the source has the column of an event. Where it
+#: has, an event that is missing has not happened; where it has not, nothing is known of it.
+_RECORDED = {
+    "delivery_recorded": ("orders", "delivered_at"),
+    "answers_recorded": ("contacts", "responded_at"),
+    "first_answers_recorded": ("complaints", "first_response_at"),
+    "resolution_recorded": ("complaints", "resolved_at"),
+}
 #: Values that the engine itself gives to a query.
-_ENGINE_VALUES = ("as_of_end", "delivery_recorded")
+_ENGINE_VALUES = ("as_of_end", *_RECORDED)
 
 
 def load(
@@ -360,10 +368,8 @@ class Workspace:
         1      S        0     1
         """
         self._check_parameters(name, by, parameters)
-        values = parameters | {
-            "as_of_end": as_of_end(self.as_of),
-            "delivery_recorded": self.has("orders", "delivered_at"),
-        }
+        recorded = {name: self.has(*column) for name, column in _RECORDED.items()}
+        values = parameters | recorded | {"as_of_end": as_of_end(self.as_of)}
         columns = resolve_columns(by, self._columns)
         absent = set(model.table("orders").names) - self.columns("orders")
         return self._engine.query(name, values, by=columns, absent=absent)
