@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"duckdb": "python-duckdb"}
+# What conda takes from PyPI, in its section for pip.
+FROM_PYPI = {"ciw"}
 PUBLIC_HOSTS = {"https://pypi.org", "https://files.pythonhosted.org"}
 # A path on somebody's machine, in any file. The pattern does not match itself.
 MACHINE_PATH = re.compile(
@@ -50,11 +52,13 @@ def bounds(requirements: list[str]) -> dict[str, str]:
 def test_conda_has_the_packages_and_bounds_of_the_project(project):
     conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     *packages, from_pip = conda["dependencies"]
-    found = bounds([line for line in packages if line != "pip"])
+    *pure, project_itself = from_pip["pip"]
+    assert set(bounds(pure)) == FROM_PYPI
+    found = bounds([*(line for line in packages if line != "pip"), *pure])
     wanted = bounds(project["dependencies"])
     wanted = {CONDA_NAMES.get(name, name): bound for name, bound in wanted.items()}
     assert found == {"python": project["requires-python"], **wanted}
-    assert from_pip == {"pip": ["-e ."]}
+    assert project_itself == "-e ."
     assert conda["channels"] == ["conda-forge", "nodefaults"]
 
 
