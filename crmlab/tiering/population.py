@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
 
 #: What a measure adds up, which decides what it has to leave out.
-Use = Literal["revenue", "profit", "purchases"]
+Use = Literal["revenue", "profit", "purchases", "everybody"]
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,18 @@ class Population:
 
         Parameters
         ----------
-        use : {"revenue", "profit", "purchases"}
+        use : {"revenue", "profit", "purchases", "everybody"}
+            With everybody, customers without orders or without revenue are counted in.
         """
         ways = {
             "revenue": self._for_revenue,
             "profit": self._for_profit,
             "purchases": self._for_purchases,
+            "everybody": self._for_everybody,
         }
         found = [self._without_customer(), *ways[use]()]
-        found.append(Exclusion.of_customers(_("no order in the period"), self.without_orders))
+        if use != "everybody":
+            found.append(Exclusion.of_customers(_("no order in the period"), self.without_orders))
         return tuple(one for one in found if one.count)
 
     def cancellation_rule(self) -> str:
@@ -82,7 +85,7 @@ class Population:
 
         Parameters
         ----------
-        use : {"revenue", "profit", "purchases"}
+        use : {"revenue", "profit", "purchases", "everybody"}
         """
         found = self.exclusions(use)
         if found:
@@ -128,6 +131,9 @@ class Population:
             Exclusion.of_customers(_("no amount known"), int(penniless.sum())),
             Exclusion.of_orders(left_in, self._missing("amount")),
         ]
+
+    def _for_everybody(self) -> list[Exclusion]:
+        return [Exclusion.of_orders(_("no amount given"), self._missing("amount"))]
 
     def _missing(self, column: str) -> int:
         return int(self.summary[f"{column}_missing"].sum())
