@@ -1,0 +1,321 @@
+"""Shares, rates and means whose units come in clusters, such as the orders of one customer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from crmlab.stats.intervals import Interval, check_confidence, design_effect, wilson
+
+Array = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A figure with its interval, and by how much clustering raises its variance.
+
+    All four are NaN where there is nothing to estimate from; `low` and `high` alone where there is
+    too little for an interval.
+    """
+
+    value: float
+    low: float
+    high: float
+    effect: float
+
+
+NOTHING = Estimate(np.nan, np.nan, np.nan, np.nan)
+
+
+def share(
+    successes: ArrayLike, trials: ArrayLike, *, correlation: float = 0.0, confidence: float = 0.95
+) -> Estimate:
+    """Share of trials that succeed, with a Wilson interval on the effective number of trials.
+
+    Parameters
+    ----------
+    successes, trials : array_like of float, shape (clusters,)
+    correlation : float
+        Intraclass correlation known from elsewhere, as in `design_effect`.
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+
+    Notes
+    -----
+    Successes and trials are divided by the design effect before the interval is taken.
+
+    References
+    ----------
+    Rao, J. N. K. and Scott, A. J. (1992), Biometrics 48, 577-585.
+
+    Examples
+    --------
+    >>> [round(part, 3) for part in share([1, 0, 1, 1], [1, 1, 1, 1])]
+    [0.75, 0.256, 0.963, 1.333]
+    """
+    hits, sizes = np.sum(np.asarray(successes, float)), np.sum(np.asarray(trials, float))
+    if not sizes > 0:
+        return NOTHING
+    effect = design_effect(successes, trials, correlation=correlation)
+    low, high = wilson(hits / effect, sizes / effect, confidence=confidence)
+    return Estimate(float(hits / sizes), float(low), float(high), effect)
+
+
+def weighted_share(
+    successes: ArrayLike, weights: ArrayLike, answers: ArrayLike, *, confidence: float = 0.95
+) -> Estimate:
+    """Share in a survey with weights, with a Wilson interval on the effective number of answers.
+
+    Parameters
+    ----------
+    successes, weights : array_like of float, shape (clusters,)
+        Weight of a cluster's answers that say yes, and of all its answers.
+    answers : array_like of float, shape (clusters,)
+        Number of answers.
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+        The effect is the number of answers over their effective number.
+
+    Notes
+    -----
+    The effective number is p(1 − p) over the linearised variance of the weighted share, and no more
+    than the number of answers. Where all answers are alike the variance cannot be seen; then it is
+    Kish's (Σw)²/Σw² over clusters.
+
+    References
+    ----------
+    Kish, L. (1965), Survey Sampling, section 11.7. Korn, E. L. and Graubard, B. I. (1998), Survey
+    Methodology 24, 193-201.
+
+    Examples
+    --------
+    >>> [round(part, 3) for part in weighted_share([2, 0, 2, 2], [2, 2, 2, 2], [1, 1, 1, 1])]
+    [0.75, 0.256, 0.963, 1.333]
+    """
+    count = float(np.sum(np.asarray(answers, float)))
+    value, error, clusters = _ratio(successes, weights)
+    if not clusters:
+        return NOTHING
+    if error > 0:
+        effective = min(count, value * (1 - value) / error**2)
+    else:
+        weight = np.asarray(weights, float)
+        effective = float(np.sum(weight) ** 2 / np.sum(weight**2))
+    low, high = wilson(value * effective, effective, confidence=confidence)
+    return Estimate(value, float(low), float(high), count / effective)
+
+
+def mean(totals: ArrayLike, weights: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Mean of weighted answers, with a t interval that allows for clusters.
+
+    Parameters
+    ----------
+    totals, weights : array_like of float, shape (clusters,)
+        Sum of weight times answer, and sum of weight; without weights the sum of the answers and
+        their number.
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+        Without an effect, which needs the answers one by one. No interval from fewer than two
+        clusters.
+
+    Notes
+    -----
+    The mean Σt/Σw is a ratio; its variance by linearisation over m clusters is
+    m/(m − 1) · Σ(tᵢ − mean·wᵢ)² / (Σw)², with m − 1 degrees of freedom.
+
+    References
+    ----------
+    Cochran, W. G. (1977), Sampling Techniques, 3rd ed., equation 3.34.
+
+    Examples
+    --------
+    >>> [round(part, 3) for part in mean([3, 4, 5, 4], [1, 1, 1, 1])[:3]]
+    [4.0, 2.701, 5.299]
+    """
+    from scipy.stats import t
+
+    check_confidence(confidence)
+    value, error, clusters = _ratio(totals, weights)
+    if clusters < 2:
+        return Estimate(value, np.nan, np.nan, np.nan)
+    reach = float(t.ppf((1 + confidence) / 2, clusters - 1)) * error
+    return Estimate(value, value - reach, value + reach, np.nan)
+
+
+def rate(
+    events: ArrayLike,
+    exposure: ArrayLike,
+    *,
+    overdispersion: float = 0.0,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Events per unit of exposure, with an exact Poisson interval on the effective number.
+
+    Parameters
+    ----------
+    events, exposure : array_like of float, shape (clusters,)
+    overdispersion : float
+        How unlike the clusters are, known from elsewhere, as from the function `overdispersion`.
+        Few clusters cannot show it; this keeps it from being overlooked.
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+
+    Notes
+    -----
+    Some customers complain more often than others, so the variance of the rate r = Σx/Σe is larger
+    than Poisson's r/Σe. The effect is the larger of 1, of the linearised variance over Poisson's,
+    and of 1 + overdispersion · r · Σe²/Σe. Events and exposure are divided by it before the exact
+    interval is taken.
+
+    References
+    ----------
+    Garwood, F. (1936), Biometrika 28, 437-442. McCullagh, P. and Nelder, J. A. (1989), Generalized
+    Linear Models, 2nd ed., section 6.2, on overdispersion.
+
+    Examples
+    --------
+    >>> [round(part, 3) for part in rate([2, 3, 2, 3], [10, 10, 10, 10])]
+    [0.25, 0.12, 0.46, 1.0]
+    """
+    counts, sizes = _exposed(events, exposure)
+    if not sizes.sum() > 0:
+        return NOTHING
+    value, error, clusters = _ratio(counts, sizes)
+    observed = error**2 * sizes.sum() / value if value > 0 and clusters > 1 else 1.0
+    modelled = 1 + overdispersion * value * np.sum(sizes**2) / sizes.sum()
+    effect = float(max(1.0, observed, modelled))
+    low, high = poisson(counts.sum() / effect, sizes.sum() / effect, confidence=confidence)
+    return Estimate(value, float(low), float(high), effect)
+
+
+def poisson(events: float, exposure: float, *, confidence: float = 0.95) -> Interval:
+    """Exact interval of the rate of a Poisson count.
+
+    Parameters
+    ----------
+    events : float
+        A count, or an effective count.
+    exposure : float
+    confidence : float
+
+    Returns
+    -------
+    Interval
+
+    References
+    ----------
+    Garwood, F. (1936), Biometrika 28, 437-442.
+
+    Examples
+    --------
+    >>> low, high = poisson(10, 1)
+    >>> round(float(low), 3), round(float(high), 3)
+    (4.795, 18.39)
+    """
+    from scipy.stats import chi2
+
+    check_confidence(confidence)
+    tail = (1 - confidence) / 2
+    low = chi2.ppf(tail, 2 * events) / 2 if events > 0 else 0.0
+    high = chi2.ppf(1 - tail, 2 * events + 2) / 2
+    return Interval(np.float64(low / exposure), np.float64(high / exposure))  # type: ignore[arg-type]
+
+
+def overdispersion(events: ArrayLike, exposure: ArrayLike, groups: ArrayLike) -> float:
+    """How unlike the clusters of a group are in their rates, beyond chance.
+
+    Parameters
+    ----------
+    events, exposure : array_like of float, shape (clusters,)
+    groups : array_like, shape (clusters,)
+
+    Returns
+    -------
+    float
+        The φ of Var(x) = μ + φμ², by moments within the groups; at least 0.
+
+    Examples
+    --------
+    >>> overdispersion([0, 0, 8, 8], [10, 10, 10, 10], ["a", "a", "a", "a"])
+    0.75
+    """
+    some = np.asarray(exposure, float) > 0
+    counts, sizes = _exposed(events, exposure)
+    if not len(sizes):
+        return 0.0
+    label = np.unique(np.asarray(groups)[some], return_inverse=True)[1]
+    of_group = np.bincount(label, counts) / np.bincount(label, sizes)
+    expected = of_group[label] * sizes
+    if not expected.sum() > 0:
+        return 0.0
+    beyond = np.sum((counts - expected) ** 2 - expected)
+    return float(max(0.0, beyond / np.sum(expected**2)))
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """Difference of two independent estimates, with an interval made of their intervals.
+
+    Parameters
+    ----------
+    one, other : Estimate
+        With intervals of one confidence, which is also that of the difference.
+
+    Returns
+    -------
+    Estimate
+        `one` less `other`, without an effect.
+
+    Notes
+    -----
+    With d the difference, the ends are d − √((v₁ − l₁)² + (u₂ − v₂)²) and
+    d + √((u₁ − v₁)² + (v₂ − l₂)²). That two intervals overlap does not mean that the two figures do
+    not differ; this interval says whether they do.
+
+    References
+    ----------
+    Newcombe, R. G. (1998), Statistics in Medicine 17, 873-890, method 10. Zou, G. Y. and Donner, A.
+    (2008), Statistics in Medicine 27, 1693-1702.
+
+    Examples
+    --------
+    >>> part = difference(share([56], [70]), share([48], [80]))
+    >>> [round(value, 4) for value in part[:3]]
+    [0.2, 0.0524, 0.3339]
+    """
+    apart = one.value - other.value
+    below = np.hypot(one.value - one.low, other.high - other.value)
+    above = np.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(apart, float(apart - below), float(apart + above), np.nan)
+
+
+def _ratio(totals: ArrayLike, sizes: ArrayLike) -> tuple[float, float, int]:
+    """Ratio of two sums over clusters, its standard error, and the number of clusters."""
+    counts, weights = _exposed(totals, sizes)
+    clusters = len(weights)
+    if not clusters:
+        return np.nan, np.nan, 0
+    value = counts.sum() / weights.sum()
+    if clusters < 2:
+        return float(value), 0.0, clusters
+    spread = np.sum((counts - value * weights) ** 2) * clusters / (clusters - 1)
+    return float(value), float(np.sqrt(spread) / weights.sum()), clusters
+
+
+def _exposed(totals: ArrayLike, sizes: ArrayLike) -> tuple[Array, Array]:
+    """The clusters that have a size; what happens in one without is left out."""
+    counts, weights = np.asarray(totals, dtype=float), np.asarray(sizes, dtype=float)
+    some = weights > 0
+    return counts[some], weights[some]
