@@ -19,8 +19,8 @@ run: environment ## run every chapter on the bundled company and print where eac
 test: lint ## check the code and run all tests, the notebooks too
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lab: environment ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(ARGS)
+lab: environment ## open copies of the notebooks in JupyterLab; notebooks/ stays as it is
+	$(BIN)/crmlab lab $(ARGS)
 
 bench: bench-environment ## measure speed and memory against other packages
 	$(BIN)/python benchmarks/run.py $(ARGS)

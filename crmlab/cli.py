@@ -1,6 +1,7 @@
 """The command ``crmlab``.
 
-Exit codes: 0 all went well; 1 a chapter failed; 2 the command or the data are wrong; 130 stopped.
+Exit codes: 0 all went well; 1 a chapter failed, or the doctor found a fault; 2 the command or the
+data are wrong; 130 stopped.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from rich.text import Text
 
 import crmlab
 from crmlab.errors import CrmlabError
-from crmlab.language import _, number
+from crmlab.language import _, ngettext, number
 
 if TYPE_CHECKING:
+    from crmlab.course.lab import Lab
     from crmlab.report import ChapterReport
     from crmlab.report.runner import Progress
 
 #: Exit codes.
-CHAPTER_FAILED, WRONG, STOPPED = 1, 2, 130
+CHAPTER_FAILED, FAULT_FOUND, WRONG, STOPPED = 1, 1, 2, 130
 
 _WIDE = 10_000
 
@@ -71,24 +73,27 @@ def _crmlab(
     """Teach, learn and analyse customer relationship management in logistics."""
 
 
+# The options that several commands have, each said once.
+_Data = Annotated[
+    str, typer.Option(help="A folder, a mapping.toml or a database; the bundled company if none.")
+]
+_Files = Annotated[str, typer.Option(help="Folder of the files that the mapping names.")]
+_Student = Annotated[str, typer.Option(help="Student number, for a company of the student's own.")]
+_AsOf = Annotated[str, typer.Option("--as-of", help="Last day that counts, such as 2025-12-31.")]
+_Language = Annotated[str, typer.Option(help="en or zh_CN.")]
+
+
 @app.command()
 def run(
     chapter: Annotated[
         list[str] | None,
         typer.Argument(help="Chapters by number or name, such as 5 or tiering; all if none."),
     ] = None,
-    data: Annotated[
-        str,
-        typer.Option(help="A folder, a mapping.toml or a database; the bundled company if none."),
-    ] = "",
-    files: Annotated[str, typer.Option(help="Folder of the files that the mapping names.")] = "",
-    student: Annotated[
-        str, typer.Option(help="Student number, for a company of the student's own.")
-    ] = "",
-    as_of: Annotated[
-        str, typer.Option("--as-of", help="Last day that counts, such as 2025-12-31.")
-    ] = "",
-    language: Annotated[str, typer.Option(help="en or zh_CN.")] = "en",
+    data: _Data = "",
+    files: _Files = "",
+    student: _Student = "",
+    as_of: _AsOf = "",
+    language: _Language = "en",
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
 ) -> None:
     """Run chapters on data and write a report of each: HTML, Excel, notebook."""
@@ -114,6 +119,103 @@ def run(
     _tell(reports)
     if any(one.failure for one in reports):
         raise typer.Exit(CHAPTER_FAILED)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder to make; not there yet, or empty.")],
+    data: _Data = "",
+    files: _Files = "",
+    student: _Student = "",
+    as_of: _AsOf = "",
+    language: _Language = "en",
+) -> None:
+    """Make a folder with notebooks to work in, the bundled data and a README."""
+    crmlab.set_language(language)
+    from crmlab.course import folder as course_folder
+    from crmlab.course.copies import Options
+
+    made = course_folder.new(folder, Options(data, files, student, as_of, language))
+    print(
+        ngettext(
+            "{folder} is made, with {count} chapter.",
+            "{folder} is made, with {count} chapters.",
+            len(made.notebooks),
+        ).format(folder=made.path, count=number(len(made.notebooks)))
+    )
+    print(_('To open it: go there with "cd {folder}" and give "crmlab lab".').format(folder=folder))
+
+
+@app.command()
+def lab(
+    chapter: Annotated[
+        list[str] | None,
+        typer.Argument(help="Chapters by number or name; all if none. After --: for jupyter lab."),
+    ] = None,
+    data: _Data = "",
+    files: _Files = "",
+    student: _Student = "",
+    as_of: _AsOf = "",
+    language: _Language = "en",
+    folder: Annotated[
+        str,
+        typer.Option(
+            help="Folder of the copies; the current one if it has some, else crmlab-notebooks."
+        ),
+    ] = "",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address instead of opening it.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of JupyterLab; a free one from 8888 on.")] = 0,
+) -> None:
+    """Open JupyterLab on copies of the notebooks; what you change in them is kept."""
+    crmlab.set_language(language)
+    from crmlab.course import lab as course_lab
+    from crmlab.course.copies import Options
+
+    chapters, passed_on = _before_and_after_dashes(chapter or [])
+    options = Options(data, files, student, as_of, language)
+    prepared = course_lab.prepare(chapters, options, folder=folder)
+    _tell_copies(prepared)
+    passed_on += ["--no-browser"] if no_browser else []
+    passed_on += [f"--port={port}"] if port else []
+    raise typer.Exit(course_lab.start(prepared, passed_on))
+
+
+def _before_and_after_dashes(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Chapters, and the options of JupyterLab: those can only stand after ``--``."""
+    first = next((i for i, word in enumerate(given) if word.startswith("-")), len(given))
+    return list(given[:first]), list(given[first:])
+
+
+def _tell_copies(lab: Lab) -> None:
+    print(_("Your notebooks are in {folder}.").format(folder=lab.folder.resolve()))
+    for path in lab.made:
+        print(_("- {name}: made now").format(name=path.name))
+    for path in lab.kept:
+        said = _("- {name}: as you left it")
+        if path in lab.older:
+            said = _(
+                "- {name}: as you left it; crmlab has another edition of this chapter now. To get"
+                " it, rename yours."
+            )
+        print(said.format(name=path.name))
+    sys.stdout.flush()
+
+
+@app.command()
+def doctor(language: _Language = "en") -> None:
+    """Check whether this computer has what crmlab needs, and say what to do if not."""
+    crmlab.set_language(language)
+    from crmlab import doctor as checks
+
+    words = {checks.OK: _("OK"), checks.NOTE: _("note"), checks.FAULT: _("FAULT")}
+    found = []
+    for finding in checks.examine():
+        found.append(finding.state)
+        print(f"{words[finding.state]}  {finding.about}: {finding.said}", flush=True)
+    if checks.FAULT in found:
+        raise typer.Exit(FAULT_FOUND)
 
 
 @contextmanager

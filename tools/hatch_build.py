@@ -1,4 +1,4 @@
-"""What the wheel carries besides the package: the notebooks and the bundled company."""
+"""What the wheel carries besides the package: notebooks, the bundled company, what to look up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-CARRIED = {"notebooks": "crmlab/_notebooks", "datasets": "crmlab/_datasets"}
+#: Folder to what of it is carried, into a folder of the package with an underscore before its name.
+#: Never "exercises": that is the instructor's source, with solutions.
+CARRIED = {
+    "notebooks": ["**/*"],
+    "datasets": ["**/*"],
+    "docs": ["mapping.md", "data_dictionary*.md", "mappings/*.toml"],
+}
 LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
 
 
@@ -18,9 +24,10 @@ class CarryTeachingMaterial(BuildHookInterface):
         """Name every file to carry, before the wheel is written."""
         if version == "editable":
             return
-        for folder, target in CARRIED.items():
+        for folder, patterns in CARRIED.items():
             source = Path(self.root, folder)
-            for path in sorted(source.rglob("*")):
+            for path in sorted(path for pattern in patterns for path in source.glob(pattern)):
                 inside = path.relative_to(source)
                 if path.is_file() and not LEFT_OUT & set(inside.parts):
-                    build_data["force_include"][str(path)] = f"{target}/{inside.as_posix()}"
+                    target = f"crmlab/_{folder}/{inside.as_posix()}"
+                    build_data["force_include"][str(path)] = target

@@ -135,7 +135,7 @@ def run(
     CrmlabError
         If a chapter, the language or the data are not to be had.
     """
-    with _speaking(language):
+    with speaking(language):
         chosen = chapters_module.choose(chapters, folder)
         crm = open_workspace(data, files, student, as_of)
         order = _Order(data, files, student, as_of, language, _made(Path(out)), crm, cell_timeout)
@@ -160,7 +160,8 @@ def open_workspace(data: str, files: str, student: str, as_of: str) -> Any:
 
 
 @contextmanager
-def _speaking(language: str) -> Iterator[None]:
+def speaking(language: str) -> Iterator[None]:
+    """Messages in that language inside a ``with`` block."""
     before = current_language()
     set_language(language)
     try:
