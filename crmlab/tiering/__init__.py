@@ -1,6 +1,8 @@
 """Chapter 5, customer tiering (客户分级): who the customers are that a company lives on."""
 
 from crmlab.tiering.abc_classes import abc_classes
+from crmlab.tiering.ahp import ahp, consistency_ratio, default_comparisons
+from crmlab.tiering.clusters import clusters
 from crmlab.tiering.concentration import explore_top_share, lorenz
 from crmlab.tiering.key_accounts import key_accounts
 from crmlab.tiering.layers import layers
@@ -11,6 +13,8 @@ from crmlab.tiering.priority import explore_waits, priority
 from crmlab.tiering.profit import cost_to_serve
 from crmlab.tiering.promises import promise_cost, service_promises
 from crmlab.tiering.rfm import rfm, rfm_rules, rfm_scores, rfm_segments
+from crmlab.tiering.scores import weighted_scores
+from crmlab.tiering.segmentation import segmentation
 from crmlab.tiering.service import on_time
 from crmlab.tiering.shares import gini, top_shares
 from crmlab.tiering.thresholds import explore_thresholds, thresholds
@@ -20,8 +24,12 @@ from crmlab.tiering.whale import whale_curve, whale_points
 
 __all__ = [
     "abc_classes",
+    "ahp",
+    "clusters",
     "clv",
+    "consistency_ratio",
     "cost_to_serve",
+    "default_comparisons",
     "explore_thresholds",
     "explore_top_share",
     "explore_waits",
@@ -40,11 +48,13 @@ __all__ = [
     "rfm_rules",
     "rfm_scores",
     "rfm_segments",
+    "segmentation",
     "service_promises",
     "thresholds",
     "tier_report",
     "top_shares",
     "unprofitable_large",
+    "weighted_scores",
     "whale_curve",
     "whale_points",
 ]
