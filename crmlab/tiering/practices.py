@@ -367,7 +367,7 @@ _CONTACTS = ["customer_id", "contacted_at", "direction", "purpose", "channel"]
 def practices(
     crm: Workspace,
     *,
-    tier: str = "key",
+    tier: str = "",
     rules: pd.DataFrame | None = None,
     tier_rules: pd.DataFrame | None = None,
     confidence: float = 0.95,
@@ -380,7 +380,7 @@ def practices(
         With orders: customer_id, ordered_at, amount; and what the practices are seen in, such as
         contacts: direction, purpose, channel. What cannot be seen is left out by name.
     tier : str
-        Code of the tier looked at; it is compared with the last tier.
+        Code of the tier looked at, the best one if empty; it is compared with the last tier.
     rules : pandas.DataFrame, optional
         In the shape of `practice_rules`, which are the default.
     tier_rules : pandas.DataFrame, optional
@@ -429,6 +429,7 @@ def practices(
     """
     chosen = _checked(rules)
     tiers = customer_tiers(crm, rules=tier_rules)
+    tier = tier or tiers.order[0]
     others = _compared_with(tiers, tier)
     year = _Year(crm, set(tiers.table.loc[tiers.table["tier"] != tier, "customer_id"]))
     of_tier = tiers.table.set_index("customer_id")["tier"].reindex(year.active)

@@ -189,6 +189,15 @@ def test_a_tier_nobody_is_in_is_an_error_that_names_the_tiers():
         practices(crm, tier="gold")
 
 
+def test_without_a_name_the_best_tier_is_looked_at_whatever_it_is_called():
+    people = PEOPLE.replace({"tier": {"key": "gold", "general": "silver"}})
+    frame = orders(promotion="P")
+    frame.loc[frame["customer_id"].str.startswith("K"), "amount"] = 900.0
+    result = practices(from_frames({"customers": people, "orders": frame}, as_of=AS_OF))
+    assert (result.tier, result.others) == ("gold", "silver")
+    assert "gold" in result.title()
+
+
 def test_orders_alone_show_no_practice():
     with pytest.raises(MissingColumns, match=r"tiering\.practices needs contacts\.customer_id"):
         practices(from_frames({"orders": orders()}, as_of=AS_OF))
