@@ -219,21 +219,26 @@ class Priority(Result):
         waits = self.table.loc[self.table["cases"] > 0, "wait_priority"]
         if losing.empty or not waits.min() > 0:
             return _("No tier waits noticeably longer because of priority.")
-        parts = [
-            _("{tier} by {more} in each of {cases} cases of {customers} customers").format(
-                tier=self._name(row),
-                more=minutes_words(row["wait_change"]),
-                cases=number(row["cases"]),
-                customers=number(row["customers"]),
-            )
-            for _index, row in losing.iterrows()
-        ]
+        parts = [self._loss_words(row) for _index, row in losing.iterrows()]
         ratio = _(
             "The tier that waits longest waits {ratio} times as long as the one that waits "
             "shortest; first come first served, all wait the same."
         ).format(ratio=number(waits.max() / waits.min(), 1))
         longer = _("Longer because of priority: {tiers}.").format(tiers=_("; ").join(parts))
         return f"{longer} {ratio} {self._exchange_words()}"
+
+    def _loss_words(self, row: pd.Series) -> str:
+        said = (
+            _("{tier} by {more} in each of {cases} cases")
+            if row["tier"] == UNNAMED
+            else _("{tier} by {more} in each of {cases} cases of {customers} customers")
+        )
+        return said.format(
+            tier=self._name(row),
+            more=minutes_words(row["wait_change"]),
+            cases=number(row["cases"]),
+            customers=number(row["customers"]),
+        )
 
     def _exchange_words(self) -> str:
         total = self.table["wait_change"] * self.table["cases"] / 60
@@ -542,17 +547,15 @@ def explore_waits(result: Priority) -> None:
     def move(people: int, minutes: float, first: bool) -> None:
         found = waits(people, minutes, first)
         finite = found[["wait", "wait_fifo"]].replace(np.inf, np.nan)
-        right = 1.2 * max(float(np.nanmax([finite.max().max(), 0.5])), 0.5)
-        for bar, label, wait in zip(bars, labels, found["wait"], strict=True):
-            bar.set_width(min(wait, right))
+        longest = float(np.nanmax([finite.max().max(), 0.5]))
+        # A line without end is drawn longer than any other.
+        ends = found[["wait", "wait_fifo"]].clip(upper=1.1 * longest)
+        for bar, label, wait, end in zip(bars, labels, found["wait"], ends["wait"], strict=True):
+            bar.set_width(end)
             label.set_text(minutes_words(wait))
-            inside = wait > 0.75 * right
-            label.set_position((min(wait, right) * (0.98 if inside else 1) + right * 0.01,
-                                bar.get_y() + bar.get_height() / 2))  # fmt: skip
-            label.set_horizontalalignment("right" if inside else "left")
-            label.set_color("white" if inside else charts.INK)
-        line.set_xdata([min(found["wait_fifo"].iloc[0], right)] * 2)
-        axes.set_xlim(0, right)
+            label.set_position((end + 0.015 * longest, bar.get_y() + bar.get_height() / 2))
+        line.set_xdata([ends["wait_fifo"].iloc[0]] * 2)
+        axes.set_xlim(0, 1.35 * longest)
 
     def words(people: int, minutes: float, first: bool) -> str:
         found = waits(people, minutes, first)
@@ -586,7 +589,7 @@ def minutes_words(minutes: float) -> str:
     """
     if np.isinf(minutes):
         return _("without end")
-    return _("{minutes} min").format(minutes=number(minutes, 0 if abs(minutes) >= 20 else 1))
+    return _("{minutes} min").format(minutes=number(minutes, 0 if abs(minutes) >= 100 else 1))
 
 
 def names(tiers: Tiers) -> dict[str, str]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BLOCKS = ("visits_cost", "calls_cost", "managers_cost", "desk_cost")
 # None of the colours of the tiers.
 _COLOURS = ("#009e73", "#56b4e9", "#e69f00", "#cc79a7")
+#: A year of an account manager and of a person at the desk where nobody says, in yuan: assumptions.
+SALARIES = {"CNY": (150_000.0, 90_000.0)}
 #: The activity that stands behind a promised contact.
 ACTIVITIES = {"visits": "contact.visit", "calls": "contact.phone"}
 _PROMISED = [
@@ -78,7 +80,8 @@ class PromiseCost(Result):
         first come first served.
     uncosted : tuple of str
         Activities without a stated cost, which are left out of the sums.
-    manager_salary, staff_salary : float
+    manager_salary, staff_salary : float or None
+        None where nobody has stated it.
     costed : bool
         Whether the data have the cost of orders, so that the margin is known.
     """
@@ -91,14 +94,16 @@ class PromiseCost(Result):
     servers: int | None
     servers_fifo: int | None
     uncosted: tuple[str, ...]
-    manager_salary: float
-    staff_salary: float
+    manager_salary: float | None
+    staff_salary: float | None
     costed: bool
 
     def value_labels(self) -> dict[str, dict[str, str]]:
         return {"tier": self.tiers.names()}
 
     def title(self) -> str:
+        if self.table["promise_cost"].isna().all():
+            return _("No cost is stated, so what the promises cost is not known")
         total = money(self.table["promise_cost"].sum(), self.context.currency)
         first = self.table.iloc[0]
         if self.costed and first["cost_share"] == first["cost_share"]:
@@ -117,7 +122,8 @@ class PromiseCost(Result):
                 label = self._blocks()[block]
                 axes.barh(places, widths, left=left, color=colour, height=0.55, label=label)
             left = left + widths
-        for place, (_index, row) in zip(places, self.table.iterrows(), strict=True):
+        costed = self.table["promise_cost"].notna()
+        for place, (_index, row) in zip(places[costed], self.table[costed].iterrows(), strict=True):
             axes.annotate(
                 self._label(row), (row["promise_cost"], place), xytext=(5, 0),
                 textcoords="offset points", va="center",
@@ -142,9 +148,7 @@ class PromiseCost(Result):
 
     def alt(self) -> str:
         parts = [
-            _("{tier} {cost}").format(
-                tier=self._name(row), cost=money(row["promise_cost"], self.context.currency)
-            )
+            _("{tier} {cost}").format(tier=self._name(row), cost=self._money(row["promise_cost"]))
             for _index, row in self.table.iterrows()
         ]
         return _("Bars of what each tier's promise costs a year. {tiers}.").format(
@@ -153,6 +157,11 @@ class PromiseCost(Result):
 
     def _name(self, row: pd.Series) -> str:
         return self.tiers.names()[row["tier"]]
+
+    def _money(self, amount: float | None) -> str:
+        if amount is None or pd.isna(amount):
+            return _("not stated")
+        return money(amount, self.context.currency)
 
     def _label(self, row: pd.Series) -> str:
         each = _("{cost} a customer").format(
@@ -168,6 +177,9 @@ class PromiseCost(Result):
         return dict(zip(BLOCKS, names, strict=True))
 
     def _cost_words(self) -> str:
+        known = self.table[self.table["promise_cost"].notna()]
+        if known.empty:
+            return _("Nothing that the promises consist of has a stated cost.")
         parts = [
             _("{tier} {cost} ({each} for each of {customers} customers)").format(
                 tier=self._name(row),
@@ -175,7 +187,7 @@ class PromiseCost(Result):
                 each=money(row["cost_per_customer"], self.context.currency),
                 customers=number(row["customers"]),
             )
-            for _index, row in self.table.iterrows()
+            for _index, row in known.iterrows()
         ]
         cost = _("What the promises cost a year: {tiers}.").format(tiers=_("; ").join(parts))
         if not self.costed:
@@ -233,14 +245,19 @@ class PromiseCost(Result):
         return f"{kept} {fifo} {ordinary}"
 
     def _stated_words(self) -> str:
-        said = _(
-            "Stated, not observed: the promises, {manager} a year for an account manager and "
-            "{staff} for a person at the desk."
-        ).format(
-            manager=money(self.manager_salary, self.context.currency),
-            staff=money(self.staff_salary, self.context.currency),
-        )
-        parts = [said]
+        parts = [
+            _(
+                "Stated, not observed: the promises; a year of an account manager: {manager}; a "
+                "year of a person at the desk: {staff}."
+            ).format(manager=self._money(self.manager_salary), staff=self._money(self.staff_salary))
+        ]
+        if self.manager_salary is None or self.staff_salary is None:
+            parts.append(
+                _(
+                    "What is not stated is left out of the sums: say manager_salary and "
+                    "staff_salary, in {currency}."
+                ).format(currency=self.context.currency)
+            )
         if self.uncosted:
             parts.append(
                 _(
@@ -281,8 +298,8 @@ class PromiseCost(Result):
                 "8 hours a working day) at {staff}, shared out by the tiers' minutes of work. "
                 "{rule} Promises: {promises}."
             ).format(
-                manager=money(self.manager_salary, self.context.currency),
-                staff=money(self.staff_salary, self.context.currency),
+                manager=self._money(self.manager_salary),
+                staff=self._money(self.staff_salary),
                 rule=self.tiers.words(),
                 promises=costs,
             ),
@@ -296,8 +313,8 @@ def promise_cost(
     *,
     promises: pd.DataFrame | None = None,
     rules: pd.DataFrame | None = None,
-    manager_salary: float = 150_000.0,
-    staff_salary: float = 90_000.0,
+    manager_salary: float | None = None,
+    staff_salary: float | None = None,
 ) -> PromiseCost:
     """What each tier's service promise costs a year, and what share of its margin.
 
@@ -312,9 +329,10 @@ def promise_cost(
         In the shape of `service_promises`, which are the default.
     rules : pandas.DataFrame, optional
         Tier rules in the shape of `crmlab.stats.tiers.tier_rules`.
-    manager_salary, staff_salary : float
-        A year of an account manager and of a person at the complaint desk, in the currency of the
-        data. Assumptions: state your own.
+    manager_salary, staff_salary : float, optional
+        A year of an account manager and of a person at the complaint desk. Default: 150,000 and
+        90,000 where the data are in yuan, which are assumptions; in another currency there is no
+        default, and what is not stated is left out.
 
     Returns
     -------
@@ -346,6 +364,9 @@ def promise_cost(
     >>> promise_cost(from_frames({"orders": orders})).table["managers_cost"].tolist()
     [150000.0, 0.0]
     """
+    usual = SALARIES.get(crm.settings.currency, (None, None))
+    manager_salary = usual[0] if manager_salary is None else manager_salary
+    staff_salary = usual[1] if staff_salary is None else staff_salary
     wanted = _checked(_promises() if promises is None else promises)
     tiers = customer_tiers(crm, rules=rules)
     table = tiers.table.groupby("tier").size().reindex(tiers.order)
@@ -360,11 +381,11 @@ def promise_cost(
             uncosted.append(activity)
     whole = np.ceil(table["customers"] / own["customers_per_manager"]).fillna(0.0)
     table["managers"] = whole.astype("int64")
-    table["managers_cost"] = whole * manager_salary
+    table["managers_cost"] = whole * (np.nan if manager_salary is None else manager_salary)
     complaints = _desk(crm, rules)
     people = _people(complaints, wanted) if complaints else (None, None)
     table["desk_cost"] = _desk_cost(complaints, people[0], staff_salary, table["tier"])
-    table["promise_cost"] = table[list(BLOCKS)].sum(axis=1)
+    table["promise_cost"] = table[list(BLOCKS)].sum(axis=1, min_count=1)
     table["cost_per_customer"] = table["promise_cost"] / table["customers"]
     costed = _add_margin(crm, table, tiers)
     _add_today(crm, table, tiers)
@@ -416,9 +437,9 @@ def _people(complaints: Desk, promises: pd.DataFrame) -> tuple[int, int]:
 
 
 def _desk_cost(
-    complaints: Desk | None, people: int | None, salary: float, tiers: pd.Series
+    complaints: Desk | None, people: int | None, salary: float | None, tiers: pd.Series
 ) -> pd.Series:
-    if complaints is None or people is None:
+    if complaints is None or people is None or salary is None:
         return pd.Series(np.nan, tiers.index)
     classes = complaints.classes[complaints.classes["tier"] != UNNAMED]
     work = (classes["cases"] * classes["minutes"]).set_axis(classes["tier"])

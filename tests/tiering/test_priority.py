@@ -290,6 +290,17 @@ def test_what_is_provided_today_is_counted_from_the_outbound_contacts():
     assert table["calls_today"].tolist() == pytest.approx([1, 1 / 9], rel=0.01)
 
 
+def test_in_another_currency_no_salary_is_assumed():
+    result = promise_cost(workspace(currency="GBP"))
+    assert result.table["promise_cost"].isna().all()
+    assert "No cost is stated" in result.title()
+    assert "say manager_salary and staff_salary, in GBP" in result.reading()
+    assert result.alt()
+    result.plot()
+    stated = promise_cost(workspace(currency="GBP"), manager_salary=40_000)
+    assert stated.table["promise_cost"].tolist() == [40_000, 0]
+
+
 def test_promises_can_be_edited_and_are_checked():
     mine = service_promises()
     mine.loc[mine["tier"] == "key", "customers_per_manager"] = None
