@@ -204,10 +204,21 @@ def _csv_options(table: TableMap, block: int = _BLOCK_BYTES) -> tuple[Any, Any]:
     return read, parse
 
 
+def _refuse_other_text(path: Path, table: TableMap) -> None:
+    """Look at the file's first bytes before PyArrow does, which writes a traceback of its own."""
+    try:
+        decoder = codecs.getincrementaldecoder(table.encoding)(errors="strict")
+        with _bytes(path) as stream:
+            decoder.decode(stream.read(_HEADER_BYTES))
+    except (UnicodeError, LookupError, OSError) as error:
+        raise _unreadable(path, table, error) from error
+
+
 def _csv_header(path: Path, table: TableMap) -> list[str]:
     import pyarrow as pa
     import pyarrow.csv as csv
 
+    _refuse_other_text(path, table)
     read, parse = _csv_options(table, _HEADER_BYTES)
     parse.invalid_row_handler = lambda row: "skip"
     try:
@@ -378,9 +389,18 @@ def _unreadable(path: Path, table: TableMap, error: Exception) -> SourceNotFound
         )
     if position is None:
         return SourceNotFound(
-            _("{file} cannot be read as a CSV file: {problem}.").format(file=path, problem=error)
+            _("{file} cannot be read as a CSV file: {problem}. Export it again.").format(
+                file=path, problem=_reason(error)
+            )
         )
     fitting = [name for name in ENCODINGS if undecodable(path, name) is None]
+    if not fitting:
+        return SourceNotFound(
+            _(
+                "{file} is not text: no encoding fits byte {position}. If it is an Excel or Parquet"
+                " file, let its name say so (.xlsx, .parquet); else export it again as CSV."
+            ).format(file=path, position=position)
+        )
     return SourceNotFound(
         _(
             "{file} is not {encoding} text: byte {position} does not fit. Encodings that would fit:"
@@ -389,7 +409,7 @@ def _unreadable(path: Path, table: TableMap, error: Exception) -> SourceNotFound
             file=path,
             encoding=table.encoding,
             position=position,
-            names=", ".join(fitting) or "–",
+            names=", ".join(fitting),
             table=table.table,
         )
     )
@@ -415,9 +435,16 @@ def undecodable(path: Path, encoding: str) -> int | None:
 # --- Parquet ------------------------------------------------------------------------------------
 
 
+def _reason(error: Exception) -> str:
+    """What another library says of the file: its first sentence, without a full stop."""
+    return " ".join(str(error).split()).split(". ")[0].rstrip(".")
+
+
 def _not_parquet(path: Path, error: Exception) -> SourceNotFound:
     return SourceNotFound(
-        _("{file} cannot be read as a Parquet file: {problem}.").format(file=path, problem=error)
+        _("{file} cannot be read as a Parquet file: {problem}. Write it again.").format(
+            file=path, problem=_reason(error)
+        )
     )
 
 
@@ -462,7 +489,10 @@ def _excel_rows(path: Path, table: TableMap) -> Iterator[tuple[Any, ...]]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (OSError, InvalidFileException, zipfile.BadZipFile, KeyError) as error:
         raise SourceNotFound(
-            _("{file} cannot be read as an Excel file: {problem}.").format(file=path, problem=error)
+            _(
+                "{file} cannot be read as an Excel file: {problem}. Open it in Excel and save it as"
+                " an Excel workbook (.xlsx) or as CSV."
+            ).format(file=path, problem=_reason(error))
         ) from error
     try:
         name = table.sheet or book.sheetnames[0]

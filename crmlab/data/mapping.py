@@ -270,7 +270,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise SourceNotFound(_("There is no file {file}.").format(file=path)) from error
+        raise SourceNotFound(_no_mapping(path)) from error
     except UnicodeDecodeError as error:
         raise MappingError(
             _("{file} is not UTF-8 text. Save the mapping as UTF-8.").format(file=path)
@@ -279,6 +279,17 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise MappingError(
             _("{file} is not valid TOML: {problem}.").format(file=path, problem=error)
         ) from error
+
+
+def _no_mapping(path: Path) -> str:
+    folder = path.parent
+    there = [other.stem for other in folder.glob("*.toml")] if folder.is_dir() else []
+    near = closest(path.stem, there)
+    if near:
+        message = _("There is no file {file}. Did you mean {near}?")
+        return message.format(file=path, near=folder / f"{near}.toml")
+    message = _("There is no file {file}. Write its path as seen from the folder {folder}.")
+    return message.format(file=path, folder=Path.cwd())
 
 
 def parse(content: Mapping[str, Any], where: str = "mapping") -> MappingFile:

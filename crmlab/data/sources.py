@@ -93,6 +93,7 @@ def load(
         return data
     day = _day(as_of)
     _refuse_other_engines(data)
+    _refuse_files_alone(data, files)
     if student:
         return _student(student, data, day)
     if str(data) == "":
@@ -102,12 +103,7 @@ def load(
         return _mapped(path, Path(files).expanduser() if files else path.parent, day)
     if path.is_dir():
         return _folder(path, day)
-    raise SourceNotFound(
-        _(
-            "There is no folder or mapping file {path}. Name a folder of CSV, Parquet or Excel"
-            " files, or a mapping that ends in .toml."
-        ).format(path=path)
-    )
+    raise SourceNotFound(_not_a_source(path))
 
 
 def from_frames(
@@ -502,10 +498,49 @@ def _day(as_of: date | str | None) -> date | None:
         return date(as_of.year, as_of.month, as_of.day)
     try:
         return date.fromisoformat(as_of)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise UnknownName(
             _("as_of = {value} is not a date. Write it as 2025-12-31.").format(value=as_of)
         ) from error
+
+
+def _not_a_source(path: Path) -> str:
+    if path.is_file() and (path.name.split(".")[0] in model.TABLES and files.kind(path)):
+        return _("{path} is one table. Name the folder it is in: {folder}.").format(
+            path=path, folder=path.parent
+        )
+    if path.is_file() and files.kind(path):
+        return _(
+            "{path} holds a table, but of which columns? Write a mapping that says so, and name"
+            " that: a file that ends in .toml (see docs/mapping.md)."
+        ).format(path=path)
+    if path.is_file():
+        return _(
+            "{path} is neither a folder nor a mapping. Name a folder of CSV, Parquet or Excel"
+            " files, or a mapping that ends in .toml."
+        ).format(path=path)
+    there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = mapping.closest(path.name, there)
+    if near:
+        message = _("There is no folder or mapping file {path}. Did you mean {near}?")
+        return message.format(path=path, near=path.parent / near)
+    return _(
+        "There is no folder or mapping file {path}. Name a folder of CSV, Parquet or Excel"
+        " files, or a mapping that ends in .toml."
+    ).format(path=path)
+
+
+def _refuse_files_alone(data: object, folder: str | Path) -> None:
+    """`files` without a mapping would be passed over, and another company's report be read."""
+    if not str(folder) or Path(str(data)).suffix.lower() == ".toml":
+        return
+    raise UnknownName(
+        _(
+            "files = {folder} is the folder of the files that a mapping names, and there is no"
+            " mapping. Name it in data, or name the folder itself in data if its files are called"
+            " like the tables."
+        ).format(folder=folder)
+    )
 
 
 def _refuse_other_engines(data: object) -> None:
@@ -584,6 +619,13 @@ def _loader(data: str | Path, folder: str | Path) -> _Loader:
 
 def _mapping_loader(path: Path, folder: Path) -> _Loader:
     plan = mapping.read(path)
+    if not plan.tables:
+        raise MappingError(
+            _(
+                "{where} names no table, so there is nothing to read. Begin a section such as"
+                " [orders]; docs/mapping.md shows how."
+            ).format(where=path)
+        )
     found = {
         name: files.find(folder, table.files, f"{path.name} [{name}]")
         for name, table in plan.tables.items()
@@ -666,6 +708,8 @@ class _Loader:
         wanted = as_of or self.plan.settings.as_of
         if wanted is None:
             stager.find_stray_times()
+        else:
+            stager.refuse_day_before_all(wanted)
         day = wanted or stager.latest_day()
         stager.derive(day)
         if stager.faults:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data import checks, files, filters, model, values
 from crmlab.data.engine import Engine, as_of_end, sql_type
 from crmlab.data.mapping import ColumnMap, Filter, MappingFile, TableMap, closest
-from crmlab.errors import Fault, MappingError
+from crmlab.errors import Fault, MappingError, NotEnoughData
 from crmlab.language import _, ngettext, number
 
 if TYPE_CHECKING:
@@ -359,6 +359,27 @@ class Stager:
         ]
         days = [_as_day(time) for time in latest if time is not None]
         return max(days, default=NO_TIME)
+
+    def refuse_day_before_all(self, day: date) -> None:
+        """A last day before the first order, or the first record if there are none, is an error."""
+        times = list(self._times())
+        of_orders = [one for one in times if one[0].map.table == "orders"]
+        spans = [
+            self.engine.rows(f'SELECT MIN("{column}"), MAX("{column}") FROM {staged.relation}')[0]
+            for staged, column in of_orders or times
+        ]
+        known = [(_as_day(first), _as_day(last)) for first, last in spans if first is not None]
+        if not known or min(known)[0] <= day:
+            return
+        message = _(
+            "as_of = {day} is before the first record. Choose a day from {first} to {last}."
+        )
+        if of_orders:
+            message = _(
+                "as_of = {day} is before the first order. Choose a day from {first} to {last}."
+            )
+        last = max(day for _first, day in known)
+        raise NotEnoughData(message.format(day=day, first=min(known)[0], last=last))
 
     def _other_times(self) -> list[tuple[Staged, str]]:
         return [

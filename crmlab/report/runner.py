@@ -176,7 +176,7 @@ def _made(out: Path) -> Path:
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        message = _("The folder {folder} cannot be written to: {reason}.")
+        message = _("The folder {folder} cannot be written to: {reason}. Name another with --out.")
         raise SourceNotFound(message.format(folder=out, reason=error.strerror)) from error
     return out
 
