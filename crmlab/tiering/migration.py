@@ -40,6 +40,8 @@ Array = NDArray[np.float64]
 OF_BUYERS = ("up", "steady", "down", "lost")
 #: An interval is given where at least this share of the resamples have a long run.
 ENOUGH = 0.95
+#: Where the check of chance has fewer of the customers than this share, the reading says so.
+PART = 0.9
 
 
 @dataclass(frozen=True, repr=False)
@@ -221,15 +223,21 @@ class Migration(Result):
         expected = _(
             "Customers near a threshold cross it by chance. Had nobody changed how often and how "
             "much they buy, of {customers} who bought in both periods {up} would have risen and "
-            "{down} fallen; {up_seen} and {down_seen} did."
+            "{down} fallen (in brackets: {confidence} of the random deals); {up_seen} and "
+            "{down_seen} did."
         ).format(
             customers=number(up["of"]),
             up=_share_in_words(up["expected"], up["low"], up["high"]),
             down=_share_in_words(down["expected"], down["low"], down["high"]),
+            confidence=percent(self.confidence, 0),
             up_seen=percent(up["share"]),
             down_seen=percent(down["share"]),
         )
-        return f"{expected} {_up_verdict(up)} {_down_verdict(down)}"
+        words = [expected, _up_verdict(up), _down_verdict(down)]
+        both = self.matrix().loc[self.states.tiers, self.states.tiers].to_numpy().sum()
+        if up["of"] < PART * both:
+            words.append(_("This was reckoned on a random part of the customers."))
+        return " ".join(words)
 
     def _long_run(self) -> str:
         return {
