@@ -285,7 +285,7 @@ class Priority(Result):
             _("{tier} {wait} ({low} to {high})").format(
                 tier=self._name(one),
                 wait=number(one["simulated"], 1),
-                low=number(max(one["low"], 0.0), 1),
+                low=number(one["low"], 1),
                 high=number(one["high"], 1),
             )
             for _index, one in self.table.dropna(subset=["low"]).iterrows()
@@ -498,7 +498,7 @@ def priority(
     )
     for name in ("wait", "low", "high"):
         column = "simulated" if name == "wait" else name
-        table[column] = first.classes[name].to_numpy() * 60
+        table[column] = first.classes[name].clip(lower=0).to_numpy() * 60
     table["answered_fifo"] = fifo.classes["within"].to_numpy()
     table["answered"] = first.classes["within"].to_numpy()
     overall = _overall(work_in, people, table, fifo, first)
@@ -537,7 +537,8 @@ def explore_waits(result: Priority) -> None:
     first = ipywidgets.Checkbox(value=True, description=_("The better tier goes first"))
     with charts.house_style():
         axes, bars, line = _bars(result)
-        labels = [axes.text(0, 0, "", va="center") for _bar in bars]
+        clear = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        labels = [axes.text(0, 0, "", va="center", bbox=clear) for _bar in bars]
 
     def waits(people: int, minutes: float, first: bool) -> pd.DataFrame:
         longer = 1.0 if abs(minutes - usual) < 0.06 else minutes / usual
