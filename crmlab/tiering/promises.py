@@ -239,8 +239,8 @@ class PromiseCost(Result):
             self.servers_fifo,
         ).format(servers=number(self.servers_fifo))
         ordinary = _(
-            "That is for cases that come at an even rate; after weekends and holidays it is not "
-            "enough."
+            "That is for cases that come at an even rate; the pile after weekends and holidays is "
+            "not counted."
         )
         return f"{kept} {fifo} {ordinary}"
 
