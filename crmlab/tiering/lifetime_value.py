@@ -130,7 +130,11 @@ class LifetimeValue(Result):
                 va="center",
             )  # fmt: skip
         axes.axvline(0, color=charts.MUTED, linewidth=1)
-        axes.margins(x=0.28)
+        ends = known[["clv", "clv_low", "clv_high"]].assign(zero=0.0).to_numpy(dtype=float)
+        if len(known):
+            # Room for the amounts written behind the bars.
+            low, high = np.nanmin(ends), np.nanmax(ends)
+            axes.set_xlim(low - 0.05 * (high - low) * (low < 0), high + 0.25 * (high - low))
         axes.set_yticks(places, [names[tier] for tier in known["tier"]])
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))
@@ -314,6 +318,7 @@ def clv(
     discount: float = 0.10,
     years: int | None = None,
     rules: pd.DataFrame | None = None,
+    given: bool = True,
     confidence: float = 0.95,
     resamples: int = 999,
     seed: int = 0,
@@ -330,6 +335,8 @@ def clv(
         Horizon in whole years; default no end.
     rules : pandas.DataFrame, optional
         Tier rules, as in `cost_to_serve`.
+    given : bool
+        Whether a tier that the company has given wins over the rules.
     confidence : float
     resamples, seed : int
         Of the bootstrap.
@@ -390,10 +397,10 @@ def clv(
     periods = _periods(crm)
     first = books(crm, period_from=periods.first_day, period_to=periods.first_last)
     second = books(crm, period_from=periods.second_day, period_to=periods.last_day)
-    given = _given(crm)
-    origin, filled = _tiers(first, periods.years, given, rules)
+    named = _given(crm) if given else pd.Series(dtype=object)
+    origin, filled = _tiers(first, periods.years, named, rules)
     customers = _cohort(origin, second)
-    now = _tiers(second, periods.years, given, filled)[0]
+    now = _tiers(second, periods.years, named, filled)[0]
     drawing = {"confidence": confidence, "resamples": resamples, "seed": seed}
     value = _value(discount, years, periods.years)
     rows = [
@@ -415,7 +422,7 @@ def clv(
         discount,
         years,
         filled,
-        bool(given.notna().any()),
+        bool(named.notna().any()),
         second,
         confidence,
         resamples,

@@ -167,9 +167,7 @@ class CostToServe(Result):
                 margin=self._money(row["margin"]),
             )
         if pd.isna(row["low"]):
-            return _("{tier}: {share} (no interval: the margin is not clearly positive)").format(
-                tier=name, share=percent(row["share"])
-            )
+            return _("{tier}: {share} (no interval)").format(tier=name, share=percent(row["share"]))
         return _("{tier}: {share} ({low} to {high})").format(
             tier=name,
             share=percent(row["share"]),

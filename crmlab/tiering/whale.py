@@ -79,7 +79,7 @@ class WhaleCurve(Result):
         if not self.losing["customers"]:
             return _("No customer costs more than they bring")
         if self.in_money:
-            return _("Customers who pay earn {peak}; the others lose {taken}").format(
+            return _("Profitable customers earn {peak}; the others lose {taken}").format(
                 peak=self._money(peak["profit_after_service"]),
                 taken=self._money(-self.losing["profit_after_service"]),
             )
