@@ -8,6 +8,7 @@ from crmlab.tiering.key_accounts import key_accounts
 from crmlab.tiering.layers import layers
 from crmlab.tiering.lifetime_value import clv, margin_multiple
 from crmlab.tiering.migration import migration
+from crmlab.tiering.policy import policy
 from crmlab.tiering.practices import practice_rules, practices
 from crmlab.tiering.priority import explore_waits, priority
 from crmlab.tiering.profit import cost_to_serve
@@ -40,6 +41,7 @@ __all__ = [
     "margin_multiple",
     "migration",
     "on_time",
+    "policy",
     "practice_rules",
     "practices",
     "priority",

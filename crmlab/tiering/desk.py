@@ -179,6 +179,7 @@ def desk(
     *,
     minutes: float | None = None,
     rules: pd.DataFrame | None = None,
+    given: bool = True,
     hours_per_day: float = 8.0,
     measure: str = "tiering.priority",
 ) -> tuple[Desk, Tiers]:
@@ -194,6 +195,8 @@ def desk(
         Mean minutes of work on a case. Default: those observed of complaints; `ORDER_MINUTES`.
     rules : pandas.DataFrame, optional
         Tier rules in the shape of `crmlab.stats.tiers.tier_rules`.
+    given : bool
+        Whether a tier that the company has given wins over the rules.
     hours_per_day : float
         Working hours of a working day.
     measure : str
@@ -216,7 +219,7 @@ def desk(
     days = working_days(first, crm.as_of, crm.settings.workdays)
     if not len(days):
         raise NotEnoughData(_("There is no working day between the first case and the last day."))
-    tiers = customer_tiers(crm, rules=rules)
+    tiers = customer_tiers(crm, rules=rules, given=given)
     tier_of = tiers.table.set_index("customer_id")["tier"]
     cases["tier"] = cases["customer_id"].map(tier_of).fillna(UNNAMED).astype(str)
     order = [*tiers.order, *([UNNAMED] if (cases["tier"] == UNNAMED).any() else [])]

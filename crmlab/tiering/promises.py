@@ -279,7 +279,7 @@ class PromiseCost(Result):
         costs = _("; ").join(
             _("{tier}: answered within {hours} working hours {share}, visits {visits}, calls "
               "{calls}, customers per manager {managed}").format(
-                tier=row["tier"],
+                tier=self.tiers.names().get(row["tier"], row["tier"]),
                 hours=_given(row["answer_within_hours"]),
                 share=percent(_zero(row["answered_share"]), 0),
                 visits=_given(row["visits_per_year"]),
@@ -313,6 +313,7 @@ def promise_cost(
     *,
     promises: pd.DataFrame | None = None,
     rules: pd.DataFrame | None = None,
+    given: bool = True,
     manager_salary: float | None = None,
     staff_salary: float | None = None,
 ) -> PromiseCost:
@@ -329,6 +330,8 @@ def promise_cost(
         In the shape of `service_promises`, which are the default.
     rules : pandas.DataFrame, optional
         Tier rules in the shape of `crmlab.stats.tiers.tier_rules`.
+    given : bool
+        Whether a tier that the company has given wins over the rules.
     manager_salary, staff_salary : float, optional
         A year of an account manager and of a person at the complaint desk. Default: 150,000 and
         90,000 where the data are in yuan, which are assumptions; in another currency there is no
@@ -368,7 +371,7 @@ def promise_cost(
     manager_salary = usual[0] if manager_salary is None else manager_salary
     staff_salary = usual[1] if staff_salary is None else staff_salary
     wanted = _checked(_promises() if promises is None else promises)
-    tiers = customer_tiers(crm, rules=rules)
+    tiers = customer_tiers(crm, rules=rules, given=given)
     table = tiers.table.groupby("tier").size().reindex(tiers.order)
     table = table.rename("customers").rename_axis("tier").reset_index()
     own = table.merge(wanted, on="tier", how="left")
@@ -382,7 +385,7 @@ def promise_cost(
     whole = np.ceil(table["customers"] / own["customers_per_manager"]).fillna(0.0)
     table["managers"] = whole.astype("int64")
     table["managers_cost"] = whole * (np.nan if manager_salary is None else manager_salary)
-    complaints = _desk(crm, rules)
+    complaints = _desk(crm, rules, given)
     people = _people(complaints, wanted) if complaints else (None, None)
     table["desk_cost"] = _desk_cost(complaints, people[0], staff_salary, table["tier"])
     table["promise_cost"] = table[list(BLOCKS)].sum(axis=1, min_count=1)
@@ -411,14 +414,14 @@ def _checked(promises: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _desk(crm: Workspace, rules: pd.DataFrame | None) -> Desk | None:
+def _desk(crm: Workspace, rules: pd.DataFrame | None, given: bool) -> Desk | None:
     """The complaints by tier; None where the data do not have them."""
     if crm.missing({"complaints": ["customer_id", "opened_at", "handling_minutes"]}):
         return None
     known = crm.query("handling_times")
     if not known["handling_minutes"].gt(0).any():
         return None
-    return desk(crm, "complaints", rules=rules, measure="tiering.promise_cost")[0]
+    return desk(crm, "complaints", rules=rules, given=given, measure="tiering.promise_cost")[0]
 
 
 def _people(complaints: Desk, promises: pd.DataFrame) -> tuple[int, int]:

@@ -1,0 +1,104 @@
+"""The decision: what a promise costs against what the customers it may keep are worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlab.data.sources import from_frames
+from crmlab.errors import MissingColumns
+from crmlab.tiering import clv, policy, promise_cost, service_promises, thresholds
+from crmlab.tiering.policy import _judged
+
+
+@pytest.fixture(scope="module")
+def decided(company):
+    return policy(company, resamples=199)
+
+
+def tier(**changes) -> pd.DataFrame:
+    """One tier whose promise costs 100 and whose customers are worth 50 each."""
+    row = {
+        "tier": "key", "at_least": 1.0, "customers": 20, "margin": 500.0, "promise_cost": 100.0,
+        "active": 20, "clv": 50.0, "clv_low": 40.0, "clv_high": 80.0,
+        "retention": 0.8, "retention_low": 0.7, "retention_high": 0.85,
+    }  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+def test_a_promise_pays_by_keeping_its_cost_over_the_value_of_a_customer():
+    row = _judged(tier()).iloc[0]
+    assert row["break_even"] == pytest.approx(100 / 50)
+    assert (row["break_even_low"], row["break_even_high"]) == pytest.approx((100 / 80, 100 / 40))
+    assert row["lost"] == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "possible"),  # at most 2.5 are needed, at least 3 are lost
+        ({"clv_low": 20.0}, "unclear"),  # up to 5 are needed
+        ({"clv_low": -5.0}, "unclear"),  # a value that may be zero needs any number
+        ({"promise_cost": 1000.0}, "impossible"),  # 12.5 at least, 6 lost at most
+        ({"clv": -10.0, "clv_low": -20.0, "clv_high": -5.0}, "worthless"),
+        ({"clv": np.nan, "clv_low": np.nan, "clv_high": np.nan}, "not_known"),
+        ({"promise_cost": np.nan}, "not_known"),
+    ],
+)
+def test_a_verdict_allows_for_both_intervals(changes, verdict):
+    assert _judged(tier(**changes))["verdict"].tolist() == [verdict]
+
+
+def test_where_a_customer_may_be_worth_nothing_there_is_no_upper_end():
+    assert _judged(tier(clv_low=-5.0))["break_even_high"].tolist() == [np.inf]
+
+
+def test_the_tiers_follow_from_the_rules_and_not_from_what_the_company_has_given(company, decided):
+    by_rule = thresholds(company, resamples=199).table
+    assert decided.table["customers"].tolist() == by_rule["customers"].tolist()
+    assert decided.table["at_least"].iloc[0] == pytest.approx(by_rule["at_least"].iloc[0])
+    assert not decided.promise.tiers.table["given"].any()
+    assert decided.lifetime.given is False
+
+
+def test_cost_and_value_are_those_of_the_measures_it_is_made_of(company, decided):
+    rules = decided.thresholds.tiers.rules
+    cost = promise_cost(company, rules=rules, given=False).table["promise_cost"]
+    assert decided.table["promise_cost"].tolist() == pytest.approx(cost.tolist())
+    worth = clv(company, rules=rules, given=False, resamples=199).table["clv"]
+    assert (cost / worth).iloc[0] == pytest.approx(decided.table["break_even"].iloc[0])
+
+
+def test_a_dearer_promise_needs_more_customers_kept(company, decided):
+    dearer = service_promises()
+    dearer.loc[dearer["tier"] == "key", "visits_per_year"] += 20
+    more = policy(company, promises=dearer, resamples=199).table.iloc[0]
+    assert more["break_even"] > decided.table["break_even"].iloc[0]
+
+
+def test_every_tier_is_judged_in_words(decided):
+    reading = decided.reading()
+    assert all(f"{name}: the promise" in reading for name in ("Key", "Potential", "General"))
+    assert "no figure here says" in reading
+
+
+def test_an_open_end_is_not_written_as_a_number(decided):
+    table = decided.table.assign(break_even_high=np.inf)
+    words = decided._judged(table.iloc[0])
+    assert "or more) who would leave" in words
+    assert "∞" not in words
+
+
+def test_without_costs_there_is_no_decision():
+    orders = pd.DataFrame(
+        {"order_id": ["1"], "customer_id": ["A"], "ordered_at": ["2025-01-01"], "amount": [1.0]}
+    )
+    with pytest.raises(MissingColumns, match=r"orders\.cost"):
+        policy(from_frames({"orders": orders}))
+
+
+def test_the_picture_shows_a_bar_for_every_tier_that_is_judged(decided):
+    axes = decided.plot()
+    assert len(axes.patches) == decided.table["break_even"].notna().sum()
+    assert axes.get_xlim()[0] == 0
