@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, number, percent
+from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
@@ -265,8 +265,10 @@ class Segmentation(Result):
         unknown = int((self.members["need"] == NOT_GIVEN).sum())
         if not unknown:
             return ""
-        return _(
-            "The need of {count} customers is not given; pairs with need leave them out."
+        return ngettext(
+            "The need of {count} customer is not given; pairs with need leave that customer out.",
+            "The need of {count} customers is not given; pairs with need leave them out.",
+            unknown,
         ).format(count=number(unknown))
 
     def alt(self) -> str:
@@ -277,7 +279,7 @@ class Segmentation(Result):
             _("{segment}: {shares}").format(
                 segment=names[code],
                 shares=_(", ").join(
-                    _("{segment} {count}").format(segment=others[column], count=percent(share, 0))
+                    _("{segment} {share}").format(segment=others[column], share=percent(share, 0))
                     for column, share in row.items()
                 ),
             )
@@ -288,31 +290,29 @@ class Segmentation(Result):
         )
 
     def _define(self) -> Definition:
-        by_need = (
-            _(
-                "Need: {column}, that of at least {share} of a customer's purchases, else mixed. "
-            ).format(column=shown(_bare(self.need)).label, share=percent(MAIN, 0))
-            if self.need
-            else ""
-        )
         return Definition(
             numerator=_("Customers, net revenue and purchases of the segment"),
             denominator=_("All customers with at least one purchase, and their net revenue"),
             period=self.context.period(),
-            method=_(
-                "Value: {tiers} {need}Behaviour: RFM segments. {confidence} Wilson intervals of "
-                "shares of customers and studentised bootstrap intervals of shares of revenue. "
-                "Cramér's V corrected for bias (Bergsma 2013), with a bootstrap interval over "
-                "customers. {cancellations}"
-            ).format(
-                tiers=self.tiers.words(),
-                need=by_need,
-                confidence=percent(self.confidence, 0),
-                cancellations=self.set_aside.cancellation_rule(),
-            ),
+            method=" ".join(self._methods()),
             source=self.context.source,
             exclusions=self.set_aside.exclusions("purchases"),
         )
+
+    def _methods(self) -> list[str]:
+        by_need = _(
+            "Need: {column}, that of at least {share} of a customer's purchases, else mixed."
+        ).format(column=shown(_bare(self.need)).label, share=percent(MAIN, 0))
+        return [
+            _("Value: {tiers}").format(tiers=self.tiers.words()),
+            *([by_need] if self.need else []),
+            _(
+                "Behaviour: RFM segments. {confidence} Wilson intervals of shares of customers and "
+                "studentised bootstrap intervals of shares of revenue. Cramér's V corrected for "
+                "bias (Bergsma 2013), with a bootstrap interval over customers."
+            ).format(confidence=percent(self.confidence, 0)),
+            self.set_aside.cancellation_rule(),
+        ]
 
 
 @measure(needs=NEEDS)
