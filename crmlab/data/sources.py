@@ -511,8 +511,8 @@ def _not_a_source(path: Path) -> str:
         )
     if path.is_file() and files.kind(path):
         return _(
-            "{path} holds a table, but of which columns? Write a mapping that says so, and name"
-            " that: a file that ends in .toml (see docs/mapping.md)."
+            "{path} is a single file. Write a mapping that says what its columns are, and name the"
+            " mapping: a file that ends in .toml (see docs/mapping.md)."
         ).format(path=path)
     if path.is_file():
         return _(
