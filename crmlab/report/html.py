@@ -101,6 +101,7 @@ def to_html(notebook: NotebookNode, about: About, *, fallback_title: str = "") -
     _order_headings(soup)
     _list_contents(soup)
     _label_tables(soup)
+    _let_code_scroll(soup)
     return str(soup)
 
 
@@ -250,6 +251,12 @@ def _label_tables(soup: BeautifulSoup) -> None:
         frame = soup.new_tag("div", attrs={"class": "table", "role": "region", "tabindex": "0"})
         frame["aria-label"] = _table_name(table)
         table.wrap(frame)
+
+
+def _let_code_scroll(soup: BeautifulSoup) -> None:
+    """A line of code that is too long for the screen can be scrolled by keyboard."""
+    for block in soup("pre"):
+        block["tabindex"] = "0"
 
 
 def _align_numbers(table: Tag) -> None:

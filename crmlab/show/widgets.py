@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.language import _
@@ -50,6 +52,8 @@ def explorer(
         data, metadata = _drawn(figure, move, words, now)
         picture.update(data, metadata=metadata, raw=True)
         sentence.update(_sentence(words, now), raw=True)
+        # shown among the controls, where it is not kept in the notebook
+        display(_for_screen_readers(words(**now)), raw=True)
 
     errors = interactive_output(follow, dict(controls))
     display(_box_with_words(VBox([*controls.values(), errors])), raw=True)
@@ -59,6 +63,12 @@ def _box_with_words(box: Widget) -> dict[str, object]:
     """The controls as a display whose plain text, shown without a kernel, says what to do."""
     data = dict(box._repr_mimebundle_())
     return data | {"text/plain": _("Run this cell to move the controls.")}
+
+
+def _for_screen_readers(said: str) -> dict[str, object]:
+    """A script that names the sliders and describes the picture, which JupyterLab does not do."""
+    script = (Path(__file__).parent / "describe.js").read_text(encoding="utf-8")
+    return {"application/javascript": script.replace("SAID", json.dumps(said)), "text/plain": ""}
 
 
 def _drawn(

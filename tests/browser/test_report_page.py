@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -16,13 +19,12 @@ from crmlab.report.html import About, to_html
 from crmlab.report.leave_out import LeftOut
 from crmlab.report.translate import translate
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 CHAPTERS = all_chapters()
+# A4 less a centimetre on each side, in CSS pixels.
+PAPER = {"width": 717, "height": 1046}
+SCHEMES = ["light", "dark"]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"),
-]
+pytestmark = pytest.mark.browser
 
 
 class Opened:
@@ -46,15 +48,6 @@ class Opened:
 
     def value(self, expression: str):
         return self.page.evaluate(expression)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
@@ -81,7 +74,7 @@ def language(request) -> Iterator[str]:
     set_language("en")
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.stem)
+@pytest.fixture(scope="module", params=CHAPTERS, ids=lambda chapter: chapter.stem)
 def report(request, language) -> str:
     """Write the report of a committed notebook, with something left out and excluded."""
     notebook = translate(request.param.read(), request.param.stem, language)
@@ -91,6 +84,15 @@ def report(request, language) -> str:
         left_out=(LeftOut("rfm", "RFM", "tiering.rfm", {"orders": ("customer_id", "amount")}),),
     )
     return to_html(notebook, about)
+
+
+@pytest.fixture(scope="module")
+def just_made(browser, tmp_path_factory, language) -> dict[str, str]:
+    """Run every chapter from the command line; the page of each, by its file's name."""
+    out = tmp_path_factory.mktemp("reports")
+    command = [sys.executable, "-m", "crmlab", "run", "--language", language, "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True, cwd=out)
+    return {path.name: path.read_text(encoding="utf-8") for path in out.glob("*.html")}
 
 
 def test_a_report_asks_no_host_for_anything_and_has_no_error(opened, report):
@@ -104,6 +106,51 @@ def test_every_picture_is_drawn_and_described(opened, report):
     pictures = page.value("[...document.images].map(i => [i.complete, i.naturalWidth, i.alt])")
     assert pictures
     assert all(complete and width > 100 and alt for complete, width, alt in pictures)
+
+
+def test_the_text_of_a_picture_says_what_it_shows(opened, report):
+    texts = opened(report).value("[...document.images].map(i => i.alt)")
+    assert len(set(texts)) == len(texts)
+    for text in texts:
+        assert len(text) >= 15, text
+        assert not re.search(r"\.(png|svg|jpe?g)$|^[\w-]+$|^image|^figure|^<", text, re.IGNORECASE)
+
+
+def test_headings_begin_with_one_title_and_skip_no_level(opened, report):
+    levels = opened(report).value(
+        "[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(h => Number(h.tagName[1]))"
+    )
+    assert_no_level_is_skipped(levels)
+
+
+def assert_no_level_is_skipped(levels: list[int]) -> None:
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in pairwise(levels))
+
+
+def test_the_page_says_which_language_it_is_in(opened, report, language):
+    said = opened(report).value("document.documentElement.lang")
+    assert said == {"en": "en", "zh_CN": "zh-CN"}[language]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_report_is_accessible_in_contrast_names_and_landmarks(opened, faults, report, scheme):
+    page = opened(report, color_scheme=scheme)
+    page.value("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    assert faults(page.page) == []
+
+
+def test_every_table_has_a_name_and_headings_that_say_what_they_head(opened, report):
+    tables = opened(report).value(
+        "[...document.querySelectorAll('table')].map(t => [t.parentElement.ariaLabel,"
+        "[...t.querySelectorAll('th')].map(h => h.scope)])"
+    )
+    assert tables
+    for name, scopes in tables:
+        assert name
+        assert scopes
+        assert set(scopes) <= {"col", "row", "colgroup", "rowgroup"}
 
 
 def test_every_formula_is_drawn(opened, report):
@@ -121,6 +168,56 @@ def test_nothing_is_wider_than_the_screen(opened, report, width):
     page = opened(report, viewport={"width": width, "height": 740})
     page.value("document.querySelectorAll('details').forEach(d => { d.open = true })")
     assert page.value("document.documentElement.scrollWidth") <= width
+
+
+def test_text_on_a_phone_is_not_small_and_wide_tables_scroll_in_their_own_box(opened, report):
+    page = opened(report, viewport={"width": 360, "height": 740})
+    page.value("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    small = page.value(
+        "[...document.querySelectorAll('body *:not(math *)')].filter(e =>"
+        "[...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim())"
+        "&& parseFloat(getComputedStyle(e).fontSize) < 14).map(e => e.outerHTML.slice(0, 120))"
+    )
+    assert small == []
+    boxes = page.value(
+        "[...document.querySelectorAll('.table')].map(b => [getComputedStyle(b).overflowX,"
+        "b.tabIndex, b.getBoundingClientRect().right, b.scrollWidth > b.clientWidth])"
+    )
+    assert all(box[:2] == ["auto", 0] and box[2] <= 360 for box in boxes)
+    assert any(wider for *_, wider in boxes)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_print_is_dark_on_white_whatever_the_screen(opened, faults, report, scheme):
+    page = opened(report, color_scheme=scheme, viewport=PAPER)
+    page.page.emulate_media(media="print", color_scheme=scheme)
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert page.value(background) == "rgb(255, 255, 255)"
+    assert faults(page.page, rules=["color-contrast"]) == []
+
+
+def test_nothing_of_a_print_is_cut_off_or_torn_apart(opened, report):
+    page = opened(report, viewport=PAPER)
+    page.page.emulate_media(media="print")
+    cut_off = page.value(
+        f"[...document.querySelectorAll('main *, header *')].filter(e => e.scrollWidth > 1"
+        f"&& e.getBoundingClientRect().right > {PAPER['width'] + 1})"
+        ".map(e => e.outerHTML.slice(0, 120))"
+    )
+    assert cut_off == []
+    whole = ".picture, tr, blockquote, .cell:has(.explorer)"
+    kept = page.value(
+        f"[...document.querySelectorAll('{whole}')].map(e => getComputedStyle(e).breakInside)"
+    )
+    assert set(kept) == {"avoid"}
+    pages = re.findall(rb"/Type\s*/Page\b", page.page.pdf(format="A4"))
+    assert len(pages) > 2
+
+
+def test_a_print_shows_what_is_folded_away_about_the_data(opened, report):
+    page = opened(report, viewport=PAPER)
+    page.page.emulate_media(media="print")
+    assert page.page.locator(".about details table").is_visible()
 
 
 def test_links_of_the_contents_lead_somewhere(opened, report):
@@ -146,6 +243,31 @@ def test_a_dark_screen_gets_a_dark_page(opened, report):
     dark = opened(report, color_scheme="dark").value(colour)
     assert light == "rgb(255, 255, 255)"
     assert dark != light
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_reports_just_made_are_whole_and_accessible(opened, faults, just_made, scheme):
+    stems = {chapter.stem for chapter in CHAPTERS}
+    assert {name.removesuffix(".html") for name in just_made} >= stems
+    for html in just_made.values():
+        page = opened(html, color_scheme=scheme)
+        page.value("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        assert (page.asked, page.troubles) == ([], [])
+        assert page.value("[...document.images].every(i => i.naturalWidth > 100 && i.alt)")
+        assert faults(page.page) == []
+
+
+def test_a_page_that_is_not_accessible_is_noticed_by_these_tests(opened, faults):
+    page = opened(
+        '<!DOCTYPE html><title>T</title><h1>T</h1><h4>D</h4><img src="data:,"><table></table>'
+        '<p style="color: #999; background: #fff">pale</p><a href="#"></a>'
+    )
+    found = " ".join(faults(page.page))
+    for rule in ("color-contrast", "heading-order", "html-has-lang", "image-alt", "link-name"):
+        assert rule in found
+    with pytest.raises(AssertionError):
+        assert_no_level_is_skipped([1, 2, 4])
 
 
 def test_a_request_that_a_result_makes_is_noticed_by_these_tests(opened):
