@@ -82,6 +82,13 @@ def test_the_help_lists_the_options():
         assert option in answer.stdout
 
 
+def test_the_help_lists_the_commands():
+    answer = command("--help")
+    assert answer.returncode == 0
+    for name in ("run", "new", "lab", "doctor"):
+        assert re.search(rf"^ +{name} ", answer.stdout, re.MULTILINE)
+
+
 def test_the_help_does_not_wait_for_pandas():
     loads = "import sys, crmlab.cli; print('pandas' in sys.modules, 'papermill' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True)

@@ -197,8 +197,8 @@ def test_a_misspelt_option_or_command_is_answered_with_the_nearest(
 
 CELLS = {
     # a misspelt column, query or choice
-    'tiering.on_time(company, by="regoin")': "UnknownName: There is no column regoin to group by. Did"
-    " you mean region?",
+    'tiering.on_time(company, by="regoin")': "There is no column regoin to group by. Did you mean"
+    " region?",
     'company.query("on_time", by="regoin")': "Did you mean region?",
     'crm.query("on_tme")': "UnknownName: There is no query on_tme. The queries are: ",
     'tiering.lorenz(crm, value="revenu")': "knows the values revenue, orders, not revenu",
