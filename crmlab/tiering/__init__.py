@@ -2,7 +2,7 @@
 
 from crmlab.tiering.abc_classes import abc_classes
 from crmlab.tiering.ahp import ahp, consistency_ratio, default_comparisons
-from crmlab.tiering.clusters import clusters
+from crmlab.tiering.clusters import clusters, silhouette
 from crmlab.tiering.concentration import explore_top_share, lorenz
 from crmlab.tiering.key_accounts import key_accounts
 from crmlab.tiering.layers import layers
@@ -52,6 +52,7 @@ __all__ = [
     "rfm_segments",
     "segmentation",
     "service_promises",
+    "silhouette",
     "thresholds",
     "tier_report",
     "top_shares",

@@ -536,7 +536,7 @@ def clusters(
     numbers = _numbers_of_clusters(points, k)
     random = np.random.default_rng(seed)
     fitted = points[_drawn(len(points), LARGEST_FIT, random)]
-    with _one_thread():
+    with _one_thread(), _unchecked():
         by_k, chance = _separation(fitted, numbers, k, random, seed)
         best = int(by_k.loc[by_k["silhouette"].idxmax(), "k"]) if k is None else k
         labels = _fit(fitted, best, seeds, seed).predict(points)
@@ -581,6 +581,13 @@ def _one_thread() -> Any:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1, user_api="openmp")
+
+
+def _unchecked() -> Any:
+    """Hundreds of small fits whose arguments are ours: checking them takes as long as fitting."""
+    from sklearn import config_context
+
+    return config_context(assume_finite=True, skip_parameter_validation=True)
 
 
 def _check_criteria(criteria: Sequence[str]) -> None:
@@ -684,12 +691,17 @@ def _silhouettes(
     points: Array, numbers: list[int], random: np.random.Generator, seed: int
 ) -> Array:
     """Mean silhouette for each number of clusters; -1 where there are not that many."""
+    from scipy.spatial.distance import pdist, squareform
+    from sklearn.metrics import silhouette_score
+
     sample = _drawn(len(points), LARGEST_SILHOUETTE, random)
+    # The same for every number of clusters, and what takes longest.
+    distances = squareform(pdist(points[sample]))
     found = []
     for k in numbers:
-        labels = _fit(points, k, STARTS, seed).labels_
-        whole = len(np.unique(labels[sample])) == k
-        found.append(silhouette(points[sample], labels[sample]) if whole else -1.0)
+        labels = _fit(points, k, STARTS, seed).labels_[sample]
+        whole = len(np.unique(labels)) == k
+        found.append(silhouette_score(distances, labels, metric="precomputed") if whole else -1.0)
     return np.array(found)
 
 

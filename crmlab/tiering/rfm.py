@@ -452,10 +452,9 @@ def rfm_segments(
         recency=("recency", "median"),
     ).reset_index()
     of_segment = scored.table["segment"].to_numpy()[None, :] == table["segment"].to_numpy()[:, None]
+    monetary = scored.table["monetary"].to_numpy()
     low, high = bootstrap_t(
-        lambda weights: group_shares_and_errors(
-            scored.table["monetary"].to_numpy(), of_segment, weights
-        ),
+        lambda weights: group_shares_and_errors(monetary, of_segment, weights),
         len(scored.table),
         confidence=confidence,
         resamples=resamples,
