@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -192,7 +192,7 @@ class Tiers:
     value: Value
     currency: str
 
-    @property
+    @cached_property
     def order(self) -> list[str]:
         """The tiers that have customers, best first: those of the rules, then any others by value.
 

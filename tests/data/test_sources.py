@@ -129,6 +129,48 @@ def test_changing_a_frame_does_not_change_the_workspace(folder):
     assert crm.orders["amount"].tolist() == [100.5, 50, -20, 0]
 
 
+def asked_of_the_engine(crm, monkeypatch):
+    """Count what reaches the engine of a workspace."""
+    seen, query = [], crm._engine.query
+    monkeypatch.setattr(
+        crm._engine,
+        "query",
+        lambda name, *more, **by: seen.append(name) or query(name, *more, **by),
+    )
+    return seen
+
+
+def test_the_same_question_is_computed_once_and_another_anew(folder, monkeypatch):
+    crm = load(folder)
+    seen = asked_of_the_engine(crm, monkeypatch)
+    first, second = crm.query("customer_summary"), crm.query("customer_summary")
+    assert_frame_equal(first, second)
+    assert seen == ["customer_summary"]
+    crm.query("customer_summary", period_to=dt.date(1999, 1, 1))
+    crm.query("on_time")
+    crm.query("on_time", by="customer_id")
+    assert len(seen) == 4
+
+
+def test_changing_an_answer_does_not_change_the_next_one(folder):
+    crm = load(folder)
+    spoilt = crm.query("customer_summary")
+    spoilt["amount"] = 0.0
+    spoilt.loc[0, "orders"] = 99
+    spoilt["more"] = 1
+    again = crm.query("customer_summary")
+    assert_frame_equal(again, load(folder).query("customer_summary"))
+
+
+def test_a_large_answer_is_not_kept(folder, monkeypatch):
+    monkeypatch.setattr(sources, "_KEPT_ROWS", 0)
+    crm = load(folder)
+    seen = asked_of_the_engine(crm, monkeypatch)
+    crm.query("customer_summary")
+    crm.query("customer_summary")
+    assert len(seen) == 2
+
+
 def test_columns_that_the_model_does_not_have_are_reported(folder):
     (folder / "staff.csv").write_text("staff_id,levle\nS1,2\n")
     crm = load(folder)
