@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import get_uv
@@ -167,7 +168,7 @@ def skip_without_an_index(said: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def venv(wheel, tmp_path_factory) -> Path:
+def venv(wheel, tmp_path_factory) -> Iterator[Path]:
     """An environment with nothing but the wheel and what it asks for, in the locked versions."""
     folder = tmp_path_factory.mktemp("installed")
     locked = folder / "locked.txt"
@@ -176,7 +177,8 @@ def venv(wheel, tmp_path_factory) -> Path:
     made = folder / "venv"
     uv("venv", f"--python={sys.executable}", made, cwd=folder)
     uv("pip", "install", f"--python={made}", wheel, f"--constraint={locked}", cwd=folder)
-    return made
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture
