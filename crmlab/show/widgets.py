@@ -45,6 +45,8 @@ def explorer(
 
     values: dict[str, Any] = {name: control.value for name, control in controls.items()}
     data, metadata = _drawn(figure, move, words, values)
+    # Where everything stands is settled by now; settling it again takes longer than drawing.
+    figure.set_layout_engine("none")
     picture = display(data, metadata=metadata, raw=True, display_id=True)
     sentence = display(_sentence(words, values), raw=True, display_id=True)
 
