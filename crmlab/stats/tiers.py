@@ -194,14 +194,13 @@ class Tiers:
 
     @cached_property
     def order(self) -> list[str]:
-        """The tiers that have customers, best first: those of the rules, then any others by value.
+        """The tiers that have customers, best first.
 
-        Tiers that only the company knows come by what their customers bring on average.
+        Those of the rules are in the order of the rules. A tier that only the company knows comes
+        before the first of them whose customers bring less on average.
         """
-        present = set(self.table["tier"])
-        known = [tier for tier in self.rules["tier"] if tier in present]
-        others = self.table[~self.table["tier"].isin(known)].groupby("tier")["value"].mean()
-        return [*known, *others.sort_values(ascending=False).index]
+        means = self.table.groupby("tier")["value"].mean()
+        return in_order(means, self.rules)
 
     def names(self) -> dict[str, str]:
         """Label of each tier in the current language; a tier without one is called by its code."""
@@ -237,6 +236,30 @@ class Tiers:
             else _("Tiers by profit in 12 months: {parts}; the rest {last}.")
         )
         return said.format(parts=_("; ").join(parts), last=names[self.rules["tier"].iloc[-1]])
+
+
+def in_order(means: pd.Series, rules: pd.DataFrame) -> list[str]:
+    """Tiers from the best to the last, those too that the rules do not know.
+
+    Parameters
+    ----------
+    means : pandas.Series of float
+        What a customer brings on average, by tier.
+    rules : pandas.DataFrame
+        In the shape of `tier_rules`: its tiers keep their order.
+
+    Examples
+    --------
+    >>> in_order(pd.Series({"general": 5.0, "key": 90.0, "VIP": 300.0, "new": 1.0}), tier_rules())
+    ['VIP', 'key', 'general', 'new']
+    """
+    order = [tier for tier in rules["tier"] if tier in means.index]
+    others = means[~means.index.isin(order)].sort_values(ascending=False, kind="stable")
+    # From the best on: of two others before the same tier, the better comes first.
+    for tier, mean in others.items():
+        less = [place for place, known in enumerate(order) if means[known] < mean]
+        order.insert(less[0] if less else len(order), str(tier))
+    return order
 
 
 def customer_tiers(

@@ -15,7 +15,7 @@ from crmlab.language import _, day, money, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats.intervals import bootstrap_t, check_confidence, wilson
-from crmlab.stats.tiers import assign, tier_names, with_thresholds
+from crmlab.stats.tiers import assign, in_order, tier_names, with_thresholds
 from crmlab.tiering.service_costs import NEEDS, Books, books, ratio_and_error
 from crmlab.tiering.shares import Array
 
@@ -72,6 +72,9 @@ class LifetimeValue(Result):
     customers : pandas.DataFrame
         A row per customer of the first period: customer_id, tier (then), retained (whether they
         bought in the second), profit_after_service (money, in the second).
+    kept : pandas.DataFrame
+        A row per tier: tier, kept, kept_low, kept_high: what a customer is worth who is known to
+        stay for the coming year, which is clv / retention.
     periods : Periods
     discount : float
         A year.
@@ -90,6 +93,7 @@ class LifetimeValue(Result):
     measure = "tiering.clv"
 
     customers: pd.DataFrame
+    kept: pd.DataFrame
     periods: Periods
     discount: float
     years: int | None
@@ -365,7 +369,8 @@ def clv(
     the discount rate, CLV = m Σ (r / (1 + d))ᵗ over t = 1, 2, …, which is m r / (1 + d − r): the
     first profit comes at the end of the coming year, from those who are still there. Other
     conventions differ by a factor: with a profit at once as well (t = 0, 1, …), (1 + d) / r;
-    with the profit in the middle of the year, √(1 + d). Acquisition cost is not subtracted.
+    with the profit in the middle of the year, √(1 + d). Acquisition cost is not subtracted. A
+    customer who is known to stay for the coming year is worth m / (1 + d − r), which is CLV / r.
 
     Both figures are observed on the same customers, those who bought in the first period: the last
     24 months are cut into two years, or shorter data into halves (then m is scaled and r raised to
@@ -414,10 +419,12 @@ def clv(
         )
         for tier in _order(customers, filled)
     ]
+    table, kept = pd.DataFrame(rows), ["kept", "kept_low", "kept_high"]
     return LifetimeValue(
-        pd.DataFrame(rows),
+        table.drop(columns=kept),
         Context.of(crm),
         customers.reset_index(),
+        table[["tier", *kept]],
         periods,
         discount,
         years,
@@ -590,10 +597,7 @@ def _cohort(origin: pd.Series, second: Books) -> pd.DataFrame:
 
 
 def _order(customers: pd.DataFrame, rules: pd.DataFrame) -> list[str]:
-    present = set(customers["tier"])
-    known = [tier for tier in rules["tier"] if tier in present]
-    others = customers[~customers["tier"].isin(known)].groupby("tier")["profit_after_service"]
-    return [*known, *others.mean().sort_values(ascending=False).index]
+    return in_order(customers.groupby("tier")["profit_after_service"].mean(), rules)
 
 
 def _of_tier(
@@ -611,8 +615,8 @@ def _of_tier(
     def statistic(weights: Array) -> tuple[Array, Array]:
         return _yearly_and_value(profit, stayed, weights, length, value)
 
-    (yearly, worth), _errors = statistic(np.ones(size))
-    low = high = np.array([np.nan, np.nan])
+    (yearly, worth, staying), _errors = statistic(np.ones(size))
+    low = high = np.full(3, np.nan)
     if retained >= FEWEST:
         low, high = bootstrap_t(statistic, size, **drawing)
     kept = wilson(retained, size, confidence=drawing["confidence"])
@@ -630,6 +634,9 @@ def _of_tier(
         "clv_high": high[1],
         "active": active,
         "total": worth * active,
+        "kept": staying,
+        "kept_low": low[2],
+        "kept_high": high[2],
     }
 
 
@@ -640,16 +647,27 @@ def _yearly_and_value(
     length: float,
     value: Callable[[float, float], tuple[float, float, float]],
 ) -> tuple[Array, Array]:
-    """Yearly profit of a retained customer and lifetime value, with their standard errors."""
+    """Yearly profit of a retained customer, lifetime value, and that of one who is known to stay.
+
+    With their standard errors. The last is the lifetime value over the yearly retention, which is
+    the share retained to the power of 1 / length.
+    """
     size = weights.sum()
     mean, share = weights @ profit / size, weights @ stayed / size
     if share <= 0:
-        return np.full(2, np.nan), np.full(2, np.nan)
+        return np.full(3, np.nan), np.full(3, np.nan)
     yearly, error = ratio_and_error(profit, stayed, weights)
     worth, by_mean, by_share = value(mean, share)
-    influence = by_mean * (profit - mean) + by_share * (stayed - share)
-    worth_error = np.sqrt(weights @ influence**2) / size
+    retention = share ** (1 / length)
+    slopes = np.array(
+        [
+            [by_mean, by_share],
+            [by_mean / retention, (by_share - worth / (share * length)) / retention],
+        ]
+    )
+    influence = slopes @ np.array([profit - mean, stayed - share])
+    errors = np.sqrt(influence**2 @ weights) / size
     return (
-        np.array([yearly[0] / length, worth]),
-        np.array([error[0] / length, worth_error]),
+        np.array([yearly[0] / length, worth, worth / retention]),
+        np.concatenate([error / length, errors]),
     )

@@ -143,7 +143,7 @@ class PromiseCost(Result):
         return axes
 
     def reading(self) -> str:
-        parts = [self._cost_words(), self._today_words(), self._desk_words(), self._stated_words()]
+        parts = [self._cost_words(), self._today_words(), self.desk_words(), self._stated_words()]
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
@@ -154,6 +154,18 @@ class PromiseCost(Result):
         return _("Bars of what each tier's promise costs a year. {tiers}.").format(
             tiers=_("; ").join(parts)
         )
+
+    def incomplete(self) -> pd.Series:
+        """Whether something that is promised to the tier has no known cost, row by row."""
+        own = self.table[["tier"]].merge(self.promises, on="tier", how="left")
+        promised = {
+            "visits_cost": own["visits_per_year"] > 0,
+            "calls_cost": own["calls_per_year"] > 0,
+            "managers_cost": self.table["managers"] > 0,
+            "desk_cost": (own["answered_share"] > 0) & own["answer_within_hours"].notna(),
+        }
+        lacking = [wanted & self.table[block].isna() for block, wanted in promised.items()]
+        return pd.concat(lacking, axis=1).any(axis=1)
 
     def _name(self, row: pd.Series) -> str:
         return self.tiers.names()[row["tier"]]
@@ -212,15 +224,16 @@ class PromiseCost(Result):
               "(promised {calls_promised})").format(
                 tier=self._name(row),
                 visits=number(row["visits_today"], 1),
-                visits_promised=number(_zero(row["visits_per_year"])),
+                visits_promised=_given(_zero(row["visits_per_year"])),
                 calls=number(row["calls_today"], 1),
-                calls_promised=number(_zero(row["calls_per_year"])),
+                calls_promised=_given(_zero(row["calls_per_year"])),
             )
             for _index, row in given.iterrows()
         ]  # fmt: skip
         return _("Today, for each customer a year: {tiers}.").format(tiers=_("; ").join(parts))
 
-    def _desk_words(self) -> str:
+    def desk_words(self) -> str:
+        """How many people the complaint desk needs, in sentences."""
         if self.servers is None or self.servers_fifo is None:
             return _(
                 "Left out: the complaint desk, as the data do not have complaints with the day "
@@ -245,12 +258,15 @@ class PromiseCost(Result):
         return f"{kept} {fifo} {ordinary}"
 
     def _stated_words(self) -> str:
-        parts = [
-            _(
-                "Stated, not observed: the promises; a year of an account manager: {manager}; a "
-                "year of a person at the desk: {staff}."
-            ).format(manager=self._money(self.manager_salary), staff=self._money(self.staff_salary))
-        ]
+        stated = _(
+            "Stated, not observed: the promises; a year of an account manager: {manager}; a "
+            "year of a person at the desk: {staff}."
+        ).format(manager=self._money(self.manager_salary), staff=self._money(self.staff_salary))
+        return " ".join(part for part in (stated, self.left_out()) if part)
+
+    def left_out(self) -> str:
+        """What has no stated cost, and to whom nothing is promised, in sentences."""
+        parts = []
         if self.manager_salary is None or self.staff_salary is None:
             parts.append(
                 _(
@@ -477,4 +493,6 @@ def _zero(value: float) -> float:
 
 
 def _given(value: float) -> str:
-    return "–" if pd.isna(value) else number(value)
+    if pd.isna(value):
+        return "–"
+    return number(value, 0 if float(value).is_integer() else 1)

@@ -38,7 +38,7 @@ class Thresholds(Result):
         The tier of every customer by these rules.
     moved : pandas.DataFrame
         Where the company has given tiers of its own: customers by given tier (rows) and tier by
-        these rules (columns); empty otherwise.
+        these rules (columns), if they have the same names; empty otherwise.
     set_aside : population.Population
     confidence : float
     resamples : int
@@ -93,8 +93,9 @@ class Thresholds(Result):
             )
             for row in self.table.itertuples()
         ]
-        made = f"{self.tiers.words()} {_('; ').join(parts)}."
-        found = [f"{made} {intervals_in_brackets(self.confidence)}", self._moves()]
+        made = _("{parts}.").format(parts=_("; ").join(parts))
+        intervals = intervals_in_brackets(self.confidence)
+        found = [f"{self.tiers.words()} {made} {intervals}", self._moves()]
         return "\n\n".join([*(one for one in found if one), self.set_aside.sentence("everybody")])
 
     def _moves(self) -> str:
@@ -106,8 +107,8 @@ class Thresholds(Result):
         ruled = self.moved.columns.map(places).to_numpy()[None, :]
         counts = self.moved.to_numpy()
         return _(
-            "Of the {customers} customers to whom the company has given a tier, {same} have the "
-            "same tier by these rules, {up} a better one and {down} a lower one."
+            "Of the {customers} customers to whom the company has given one of these tiers, {same} "
+            "have the same tier by these rules, {up} a better one and {down} a lower one."
         ).format(
             customers=number(counts.sum()),
             same=number(counts[given == ruled].sum()),
@@ -232,6 +233,8 @@ def _moved(crm: Workspace, tiers: Tiers) -> pd.DataFrame:
     known = list(tiers.rules["tier"])
     given = tiers.table["customer_id"].map(crm.customers.set_index("customer_id")["tier"])
     given = given[given.isin(known)].astype(str)
+    if given.empty:
+        return pd.DataFrame()
     counts = pd.crosstab(given, tiers.table.loc[given.index, "tier"])
     return counts.reindex(index=known, columns=known, fill_value=0)
 
@@ -253,6 +256,7 @@ class _Bars:
         axes.set_yticks(places, [names[tier] for tier in order])
         axes.set(xlim=(0, 1.3), xlabel=_("Share of all customers, and of all revenue"))
         axes.set_xticks(np.linspace(0, 1, 6))
+        axes.spines["bottom"].set_bounds(0, 1)
         axes.xaxis.set_major_formatter(lambda value, _place: percent(value, 0))
 
     def set(

@@ -125,6 +125,10 @@ class TierReport(Result):
                 best=self.best, last=self.last
             )
         first = self.table.iloc[0]
+        if pd.isna(first["revenue_share"]):
+            return _("{best} customers: {customers} of customers").format(
+                best=self.best, customers=percent(first["customers_share"])
+            )
         return _("{best} customers: {customers} of customers, {revenue} of revenue").format(
             best=self.best,
             customers=percent(first["customers_share"]),
@@ -213,8 +217,10 @@ class TierReport(Result):
             "tier": self._tier(row["tier"]),
             "customers": number(row["customers"]),
             "share": percent(row["customers_share"]),
-            "revenue": percent(row["revenue_share"]),
         }
+        if pd.isna(row["revenue_share"]):
+            return _("{tier}: {customers} customers ({share}), no revenue to share").format(**known)
+        known["revenue"] = percent(row["revenue_share"])
         if pd.isna(row.get("margin_share", np.nan)):
             return _("{tier}: {customers} customers ({share}), {revenue} of revenue").format(
                 **known

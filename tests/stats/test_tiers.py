@@ -154,11 +154,16 @@ def test_a_customer_without_orders_brings_nothing_and_is_counted():
     assert table.loc["D", ["tier", "value"]].tolist() == ["general", 0.0]
 
 
-def test_a_tier_of_the_company_s_own_comes_after_those_of_the_rules_by_what_it_brings():
+def test_a_tier_of_the_company_s_own_comes_before_the_first_that_brings_less():
     customers = pd.DataFrame({"customer_id": list("ABC"), "tier": ["gold", "silver", "key"]})
     tiers = customer_tiers(workspace(customers))
-    assert tiers.order == ["key", "gold", "silver"]
+    assert tiers.order == ["gold", "silver", "key"]
     assert tiers.names()["gold"] == "gold"
+
+
+def test_the_tiers_of_the_rules_keep_their_order_whatever_they_bring():
+    customers = pd.DataFrame({"customer_id": list("ABC"), "tier": ["general", "gold", "key"]})
+    assert customer_tiers(workspace(customers)).order == ["gold", "key", "general"]
 
 
 def test_thresholds_are_said_in_money():
