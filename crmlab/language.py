@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext as _gettext
 import io
+import re
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from crmlab.errors import UnknownName
 
 LOCALE = Path(__file__).parent / "locale"
 BASE = "en"
+
+_SPACED = re.compile(r"(?<=[。！？；：，、]) +")
 
 _current = BASE
 
@@ -140,6 +143,32 @@ def day(value: date) -> str:
     from babel.dates import format_date
 
     return format_date(value, format="medium", locale=_current)
+
+
+def currency_name(currency: str) -> str:
+    """A currency as it stands on an axis: its code in English, its name in other languages.
+
+    Examples
+    --------
+    >>> currency_name("CNY")
+    'CNY'
+    """
+    from babel.numbers import get_currency_name
+
+    return currency if _current == BASE else get_currency_name(currency, locale=_current)
+
+
+def set_close(text: str) -> str:
+    """Sentences as the language sets them: in Chinese no space follows full-width punctuation.
+
+    Readings join whole sentences by a space, which is right in English alone.
+
+    Examples
+    --------
+    >>> set_close("One. Two.")
+    'One. Two.'
+    """
+    return text if _current == BASE else _SPACED.sub("", text)
 
 
 def _pattern(integer: str, decimals: int) -> str:

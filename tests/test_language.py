@@ -37,3 +37,16 @@ def test_fuzzy_messages_are_not_shown(tmp_path, monkeypatch):
     shown = language._("Yes"), language._("No")
     language.catalogue.cache_clear()
     assert shown == ("Yes", "不")
+
+
+def test_chinese_sentences_stand_close_together_and_latin_words_keep_their_spaces():
+    language.set_language("zh_CN")
+    assert language.set_close("共 3 位。 其中 A， B") == "共 3 位。其中 A，B"
+    language.set_language("en")
+    assert language.set_close("One. Two") == "One. Two"
+
+
+def test_a_currency_on_an_axis_is_named_in_chinese_and_coded_in_english():
+    assert language.currency_name("CNY") == "CNY"
+    language.set_language("zh_CN")
+    assert language.currency_name("CNY") == "人民币"

@@ -385,6 +385,20 @@ def test_another_way_to_compute_a_measure_is_named():
     )
 
 
+def test_many_other_ways_to_compute_a_measure_are_not_listed():
+    ways = ({"orders": ("region",)},) * 3
+    left = leave_out.LeftOut("x", "X", "fake.x", {"orders": ("amount",)}, ways)
+    assert left.reason().endswith("It can be computed from other columns too: help() lists them.")
+
+
+def test_a_column_that_a_measure_of_the_section_lacks_too_is_said_once(measure):
+    wanted = [measure, "orders.amount", "orders.region"]
+    notebook = new_notebook(cells=[markdown("a", "## R", section="x", needs=wanted)])
+    _shortened, left = leave_out.leave_out(notebook, NOTHING)
+    assert [one.missing for one in left][1:] == [{"orders": ("region",)}]
+    assert left[0].measure == measure
+
+
 def test_prose_is_translated_by_notebook_and_cell(monkeypatch):
     class Messages:
         def pgettext(self, context, message):

@@ -19,6 +19,9 @@ from crmlab.language import _, ngettext
 _HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*#*$", re.MULTILINE)
 _PLAIN_LEVEL = 2
 
+#: More other ways than so many to compute a measure are not listed.
+FEW_WAYS = 2
+
 #: Table to the columns it lacks.
 Missing = Mapping[str, tuple[str, ...]]
 
@@ -65,6 +68,8 @@ class LeftOut:
 
     def _sentence(self, measure: str, columns: str) -> str:
         said = self._needs(measure, columns)
+        if len(self.instead) > FEW_WAYS:
+            return said + " " + _("It can be computed from other columns too: help() lists them.")
         for way in self.instead:
             others = _(", ").join(f"{table}.{column}" for table, column in _each(way))
             said += " " + _("With {columns} it could be computed too.").format(columns=others)
@@ -137,6 +142,7 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
             for name in reasons
             for first, *others in [lacking[name]]
         ]
+        left = [one for one in left if not _said_already(one, left)]
         kept.append(_note(cells, reasons, left))
         gone.extend(left)
     shortened = deepcopy(notebook)
@@ -146,6 +152,12 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
 
 def _measure(name: str) -> str:
     return "" if name.partition(".")[0] in model.TABLES else name
+
+
+def _said_already(one: LeftOut, left: list[LeftOut]) -> bool:
+    """Whether a column that a section asks for is named by a measure of the section as well."""
+    of_measures = {column for other in left if other.measure for column in _each(other.missing)}
+    return not one.measure and set(_each(one.missing)) <= of_measures
 
 
 def _each(missing: Missing) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crmlab.language import _, current_language, ngettext, number, set_language
+from crmlab.language import _, current_language, ngettext, number, set_close, set_language
 from crmlab.show.accounting import for_reader
 from crmlab.show.charts import house_style, png, style
 from crmlab.show.columns import Shown, shown
@@ -103,6 +103,7 @@ def words_bundle(said: str) -> dict[str, object]:
     >>> words_bundle("10 customers")
     {'text/markdown': '10 customers', 'text/plain': '10 customers'}
     """
+    said = set_close(said)
     # Two dollar signs would make a formula of what stands between them.
     return {"text/markdown": said.replace("$", "\\$"), "text/plain": said}
 
@@ -135,6 +136,7 @@ def bundle(image: bytes, alt: str) -> tuple[dict[str, object], dict[str, object]
     """Data and metadata of an image display; the text stands in both."""
     from base64 import b64encode
 
+    alt = set_close(alt)
     data: dict[str, object] = {"image/png": b64encode(image).decode(), "text/plain": alt}
     return data, {"image/png": {"alt": alt}}
 
@@ -194,5 +196,5 @@ def _keep(result: Result, out: Path) -> None:
         "columns": [{"name": column, **asdict(look)} for column, look in _looks(result).items()],
         "definition": asdict(result.definition),
     }
-    text = json.dumps(description, ensure_ascii=False, indent=2)
+    text = set_close(json.dumps(description, ensure_ascii=False, indent=2))
     (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")

@@ -63,8 +63,8 @@ class Lorenz(Result):
 
     def top(self, customers_share: float) -> float:
         """Share of the total that the top `customers_share` of customers bring."""
-        rising = 1 - customers_share
-        return float(np.interp(rising, self.curve["customers"], 1 - self.curve["share"]))
+        largest = self.values.to_numpy()[: count(customers_share, len(self.values))]
+        return float(largest.sum() / self.values.sum())
 
     def title(self) -> str:
         return top_words(self.value, 0.20, self.top(0.20), decimals=0)
