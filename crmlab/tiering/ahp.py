@@ -30,7 +30,9 @@ STRONGEST = 9
 
 @cache
 def _comparisons() -> pd.DataFrame:
-    return pd.read_csv(Path(__file__).parent / "comparisons.csv", encoding="utf-8")
+    table = pd.read_csv(Path(__file__).parent / "comparisons.csv", encoding="utf-8")
+    # A reader may write 1/5 into it.
+    return table.astype({"times": "float64"})
 
 
 def default_comparisons() -> pd.DataFrame:

@@ -209,14 +209,15 @@ class LifetimeValue(Result):
 
     def _negative(self) -> str:
         names = self._names()
-        below = self.table[self.table["clv"] < 0]
-        unclear = self.table[(self.table["clv_low"] < 0) & (self.table["clv_high"] >= 0)]
+        open_sign = (self.table["clv_low"] < 0) & (self.table["clv_high"] >= 0)
+        below = self.table[(self.table["clv"] < 0) & ~open_sign]
+        unclear = self.table[open_sign]
         parts = []
         if len(below):
             parts.append(
                 _(
-                    "Negative, because serving costs more than the margin: {tiers}. There a higher "
-                    "retention makes the value worse."
+                    "Negative, because these customers cost more than they bring: {tiers}. There a "
+                    "higher retention makes the value worse."
                 ).format(tiers=self._listed(below, names))
             )
         if len(unclear):

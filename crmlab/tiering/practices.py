@@ -140,7 +140,7 @@ class Practices(Result):
         if seen.empty:
             return _("Practices: nothing is known of {tier} customers").format(tier=self._tier())
         rarest = seen.iloc[-1]
-        return _("{tier} customers: {practice} is the practice seen least ({share})").format(
+        return _("{tier} customers: seen least is “{practice}” ({share})").format(
             tier=self._tier(),
             practice=self._name(rarest["practice"]),
             share=percent(rarest["share"], 0),
@@ -229,10 +229,10 @@ class Practices(Result):
         rare, usual = seen[seen["high"] < 0.5], seen[seen["low"] > 0.5]
         parts = []
         if len(usual):
-            parts.append(_("Most of them see: {practices}.").format(practices=self._names(usual)))
+            parts.append(_("Seen with most of them: {practices}.").format(practices=self._names(usual)))
         if len(rare):
             parts.append(
-                _("Fewer than half of them see: {practices}.").format(practices=self._names(rare))
+                _("Seen with fewer than half: {practices}.").format(practices=self._names(rare))
             )
         between = seen[~seen.index.isin(rare.index) & ~seen.index.isin(usual.index)]
         if len(between):
@@ -311,7 +311,7 @@ class Practices(Result):
         return " ".join(parts)
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
-        reason = _("in the tier, but without a purchase in these days")
+        reason = _("in the tier, but without a purchase in this period")
         return (Exclusion.of_customers(reason, self.idle),) if self.idle else ()
 
     def _define(self) -> Definition:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Cases of one replication of the simulation that count; a tenth as many come before and after.
 SIMULATED = 1500
+#: A change of a wait by less than this, in minutes, is not worth a word.
+NOTICED = 0.05
 #: A replayed wait within this factor of the formula's is called close to it.
 CLOSE = 1.25
 
@@ -215,7 +217,7 @@ class Priority(Result):
         ).format(tiers=_("; ").join(parts))
 
     def _fairness_words(self) -> str:
-        losing = self.table[self.table["wait_change"] > 0.05]
+        losing = self.table[self.table["wait_change"] > NOTICED]
         waits = self.table.loc[self.table["cases"] > 0, "wait_priority"]
         if losing.empty or not waits.min() > 0:
             return _("No tier waits noticeably longer because of priority.")
@@ -261,7 +263,7 @@ class Priority(Result):
 
     def _worth_words(self) -> str:
         fifo, first = self.weighted["fifo"], self.weighted["priority"]
-        if not np.isfinite([fifo, first]).all():
+        if not np.isfinite([fifo, first]).all() or abs(first - fifo) < NOTICED:
             return ""
         by = _("margin") if self.desk.valued_by == "margin" else _("revenue")
         said = (
@@ -293,7 +295,7 @@ class Priority(Result):
         said = (
             _("The simulation agrees with the formula for all work together")
             if inside
-            else _("The simulation does not agree with the formula for all work together")
+            else _("For all work together the formula lies outside the simulation's interval")
         )
         checked = _(
             "Simulated {replications} times with priority, in minutes: {tiers}. {agrees}: {wait} "
@@ -478,6 +480,10 @@ def priority(
     durations of one mean, W0 = C(c, a)/(cμ); the simulation takes the observed durations of each
     tier. The mean wait of a unit of work is the same with priority as without (Kleinrock's
     conservation law), which `.overall` shows.
+
+    The intervals of the simulation take its replications as normal, but long waits come in bursts:
+    of one server who is busy 85 % of the time, 95 % intervals of 10 replications held the true mean
+    in 92 of 100 (of 70 %, in 94), and missed it below.
 
     Cases that come at night or on days off are spread evenly over working time, which makes waits
     look shorter than they are; `.replayed` says by how much, with the number of cases of each

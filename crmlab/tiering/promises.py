@@ -41,7 +41,9 @@ _PROMISED = [
 
 @cache
 def _promises() -> pd.DataFrame:
-    return pd.read_csv(Path(__file__).parent / "service_promises.csv", encoding="utf-8")
+    table = pd.read_csv(Path(__file__).parent / "service_promises.csv", encoding="utf-8")
+    # A reader may promise half a visit a year.
+    return table.astype(dict.fromkeys(_PROMISED, "float64"))
 
 
 def service_promises() -> pd.DataFrame:
@@ -59,7 +61,7 @@ def service_promises() -> pd.DataFrame:
     --------
     >>> service_promises()[["tier", "answer_within_hours", "visits_per_year"]].head(1)
       tier  answer_within_hours  visits_per_year
-    0  key                    2                4
+    0  key                  2.0              4.0
     """
     return _promises().copy()
 

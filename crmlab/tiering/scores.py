@@ -104,7 +104,7 @@ class WeightedScores(Result):
         )  # fmt: skip
         axes.set_yticks(places, [names[name] for name in table["criterion"]])
         charts.share_axis(axes.xaxis)
-        axes.set_xlabel(_("Weight; line: with every judgement moved by a step or not"))
+        axes.set_xlabel(_("Weight; line: where it lies if judgements move by a step"))
         charts.set_title(axes, self.title())
         return axes
 

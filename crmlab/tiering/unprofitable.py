@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: What can make a large customer a loss, in the order in which equal ones are named.
 REASONS = ("discount", "direct_cost", "contacts", "complaints", "other_service")
+#: The reason of a loss that stays with every part at the median.
+UNEXPLAINED = "unexplained"
 #: More unprofitable customers than this are not all drawn.
 DRAWN = 12
 
@@ -165,6 +167,24 @@ class UnprofitableLarge(Result):
     def _why(self) -> str:
         if self.table.empty:
             return ""
+        by_reason = self._by_reason()
+        mended = by_reason.drop(index=UNEXPLAINED, errors="ignore")
+        said = [self._mended(mended)] if len(mended) else []
+        if UNEXPLAINED in by_reason.index:
+            rest = by_reason.loc[UNEXPLAINED]
+            said.append(
+                ngettext(
+                    "{count} customer, who loses {loss}, would lose with every part at the median "
+                    "too.",
+                    "{count} customers, who lose {loss}, would lose with every part at the median "
+                    "too.",
+                    int(rest["customers"]),
+                ).format(count=number(rest["customers"]), loss=self._money(rest["loss"]))
+            )
+        return " ".join(said)
+
+    def _mended(self, by_reason: pd.DataFrame) -> str:
+        """What turns losses into profits, in a sentence."""
         names = reason_names()
         parts = [
             ngettext(
@@ -174,7 +194,7 @@ class UnprofitableLarge(Result):
             ).format(
                 reason=names[row.Index], count=number(row.customers), loss=self._money(row.loss)
             )
-            for row in self._by_reason().itertuples()
+            for row in by_reason.itertuples()
         ]
         return _(
             "What would turn the loss into a profit if it were at the median of large customers: "
@@ -242,7 +262,8 @@ def unprofitable_large(
         `.table` has a row per unprofitable large customer, largest loss first: customer_id, tier,
         revenue, discount_share (of the list price), margin, the blocks of the cost,
         cost_to_serve, profit_after_service (money), reason (discount, direct_cost, contacts,
-        complaints, other_service, several), profit_at_median (money, with the reason put right).
+        complaints, other_service, several, unexplained), profit_at_median (money, with the reason
+        put right).
 
     Raises
     ------
@@ -259,7 +280,8 @@ def unprofitable_large(
     discount, direct cost, contacts, complaints (handling and compensation) and other service, so
     what each part does can be told apart without remainder. One part after the other is put at the
     median of all large customers. If none turns the loss into a profit alone, the reason is
-    ``"several"``, and profit_at_median has all parts that are above their median put right.
+    ``"several"``, and profit_at_median has all parts that are above their median put right; if that
+    is a loss too, as where most large customers lose money, it is ``"unexplained"``.
 
     Where a list price is missing or below the amount, the discount counts as 0 and shares are of
     the amount. All who bring as much as the last of the large customers are large too.
@@ -315,6 +337,7 @@ def reason_names() -> dict[str, str]:
         "complaints": _("complaints"),
         "other_service": _("other service"),
         "several": _("several together"),
+        UNEXPLAINED: _("none: a loss at the median too"),
     }
 
 
@@ -354,10 +377,11 @@ def _reasons(
     best = gains.max(axis=1)
     alone = losing["profit_after_service"] + best > 0
     together = gains.clip(lower=0).sum(axis=1)
+    mended = losing["profit_after_service"] + together > 0
     reason = gains.idxmax(axis=1) if len(gains) else pd.Series(dtype=object)
     return pd.DataFrame(
         {
-            "reason": reason.where(alone, "several"),
+            "reason": reason.where(alone, "several").where(alone | mended, UNEXPLAINED),
             "profit_at_median": losing["profit_after_service"] + best.where(alone, together),
         },
         index=losing.index,

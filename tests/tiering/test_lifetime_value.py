@@ -1,5 +1,7 @@
 """Customer lifetime value by tier."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -206,3 +208,14 @@ def test_the_yearly_profit_times_retention_is_what_a_customer_brought(company):
     table = result.table.set_index("tier")
     product = table["yearly_profit"] * table["retention"]
     assert product.to_numpy() == pytest.approx(mean[product.index].to_numpy())
+
+
+def test_a_value_whose_sign_is_open_is_not_called_negative(company):
+    result = clv(company, resamples=9)
+    table = result.table.assign(clv=[-1.0, -1.0, 5.0], clv_low=[-3.0, -3.0, 1.0])
+    words = replace(result, table=table.assign(clv_high=[-0.5, 2.0, 9.0]))._negative()
+    below, open_sign = words.split("Whether")
+    assert "Key" in below
+    assert "Potential" not in below
+    assert "Potential" in open_sign
+    assert "General" not in words

@@ -352,6 +352,14 @@ def test_if_no_part_alone_turns_the_loss_they_are_several():
     assert row["profit_at_median"] == pytest.approx(30)
 
 
+def test_where_the_median_customer_loses_too_no_part_is_called_the_reason():
+    tables = of_orders([(90.0, 100.0)] * 20)
+    result = unprofitable_large(workspace(tables, costs={}), top=1.0)
+    assert set(result.table["reason"]) == {"unexplained"}
+    assert "would lose with every part at the median too" in result.reading()
+    assert "What would turn the loss into a profit" not in result.reading()
+
+
 def test_equal_customers_are_large_together():
     result = unprofitable_large(workspace(twenty(amount=95.0), costs={}), top=0.1)
     assert len(result.large) == 20

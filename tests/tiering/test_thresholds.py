@@ -105,3 +105,14 @@ def test_on_the_company_rank_and_given_tier_agree_for_most_but_not_all(company):
     moved = thresholds(company).moved
     agree = np.trace(moved.to_numpy()) / moved.to_numpy().sum()
     assert 0.75 < agree < 0.95
+
+
+def test_given_tiers_of_other_names_are_not_compared_with_those_of_the_rules():
+    frame = pd.DataFrame(
+        {"order_id": list("123"), "customer_id": list("ABC"), "amount": [9.0, 5.0, 1.0],
+         "ordered_at": "2025-01-01"}
+    )  # fmt: skip
+    customers = pd.DataFrame({"customer_id": list("ABC"), "tier": ["gold", "silver", "silver"]})
+    found = thresholds(from_frames({"orders": frame, "customers": customers}))
+    assert found.moved.empty
+    assert "the company has given" not in found.reading()

@@ -1,9 +1,11 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import MissingColumns
 from crmlab.show.display import picture_of, shown_table
+from crmlab.stats import clustered
 from crmlab.stats.tiers import tier_rules
 from crmlab.tiering import on_time, tier_report
 from crmlab.tiering.tier_report import SERVICE
@@ -196,6 +198,40 @@ def test_the_companys_fast_lane_is_found(company):
     found = tier_report(company).differences.set_index("figure").loc["quick_share"]
     assert found["low"] < 0.25 < found["high"]
     assert found["verdict"] == "better"
+
+
+def test_the_companys_shares_of_customers_and_margin_are_found(company):
+    """effects.toml, structural: customer_share and profit_share of key and general."""
+    table = tier_report(company).table.set_index("tier")
+    assert table.loc["key", "customers_share"] == pytest.approx(0.05)
+    assert table.loc["general", "customers_share"] == pytest.approx(0.80)
+    assert table.loc["key", "margin_share"] == pytest.approx(0.80, abs=0.01)
+    assert table.loc["general", "margin_share"] == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize(("tier", "effect"), [("key", 2.3), ("potential", 1.1)])
+def test_the_companys_order_values_are_found(company, tier, effect):
+    """effects.toml, order_value_<tier>: log ratio of list prices to general customers', 2024."""
+    orders = company.orders
+    orders = orders[(orders["ordered_at"] < "2025-01-01") & (orders["amount"] > 0)]
+    orders = orders[orders["service_line"] == "Parcel"]
+    prices = np.log(orders["list_price"].astype(float)).groupby(orders["customer_id"])
+    found = prices.agg(["sum", "size"]).join(company.customers.set_index("customer_id")["tier"])
+    estimates = [
+        clustered.mean(part["sum"], part["size"])
+        for part in (found[found["tier"] == name] for name in (tier, "general"))
+    ]
+    apart = clustered.difference(*estimates)
+    assert apart.low < effect < apart.high
+
+
+def test_where_refunds_exceed_revenue_no_share_of_it_is_said():
+    frame = orders()
+    frame.loc[frame.index[0], "amount"] = -1e6
+    result = tier_report(from_frames({"orders": frame}, as_of=AS_OF))
+    assert result.table["revenue_share"].isna().all()
+    assert "no revenue to share" in result.reading()
+    assert "nan" not in (result.title() + result.reading()).lower()
 
 
 def test_what_the_company_does_not_do_is_not_found(company):
