@@ -49,8 +49,8 @@ def default_comparisons() -> pd.DataFrame:
     --------
     >>> default_comparisons().head(2)
       criterion      other  times
-    0  monetary  frequency      2
-    1  monetary    recency      3
+    0  monetary  frequency    2.0
+    1  monetary    recency    3.0
     """
     return _comparisons().copy()
 
