@@ -118,7 +118,9 @@ def shown_table(result: Result, rows: int | None = None) -> pd.DataFrame:
         At most so many rows.
     """
     columns = {}
-    for name, look in _looks(result).items():
+    looks = _looks(result)
+    for name in result.main_columns():
+        look = looks[name]
         values = result.table[name].head(rows) if rows else result.table[name]
         columns[look.label] = [look.written(value, result.context.currency) for value in values]
     return pd.DataFrame(columns)
@@ -153,6 +155,9 @@ def _display_table(result: Result) -> None:
             "… and {rows} more rows. All rows: add .table to the name of the result.",
             rest,
         ).format(rows=number(rest))
+        html, plain = f"{html}\n<p>{more}</p>", f"{plain}\n{more}"
+    elif len(result.main_columns()) < len(result.table.columns):
+        more = _("The table has more columns: add .table to the name of the result.")
         html, plain = f"{html}\n<p>{more}</p>", f"{plain}\n{more}"
     display({"text/html": html, "text/plain": plain}, raw=True)
 

@@ -178,6 +178,10 @@ class Result:
         """For columns of codes, the label of each code in the current language."""
         return {}
 
+    def main_columns(self) -> Sequence[str]:
+        """The columns that `show` displays; the others are in `.table` and in the workbook."""
+        return list(self.table.columns)
+
     def title(self) -> str:
         """What the picture says, in one line, computed."""
         raise NotImplementedError

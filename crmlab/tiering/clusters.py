@@ -190,13 +190,22 @@ class Clusters(Result):
 
     def names(self) -> dict[str, str]:
         """Name of each cluster, made from where its medians lie among all customers."""
-        words = _level_words()
-        names = {}
+        words, said = _level_words(), {}
         for cluster, levels in self.levels.iterrows():
             found = [words[str(name), level] for name, level in levels.items() if level]
-            said = _(", ").join(found) if found else _("in the middle")
-            names[str(cluster)] = _("{number}: {words}").format(number=cluster, words=said)
-        return names
+            said[cluster] = _(", ").join(found) if found else _("in the middle")
+        return {str(cluster): self._name(cluster, said) for cluster in said}
+
+    def _name(self, cluster: Any, said: Mapping[Any, str]) -> str:
+        """Number and words, with the median money where another cluster has the same words."""
+        if list(said.values()).count(said[cluster]) == 1 or "monetary" not in self.table:
+            return _("{number}: {words}").format(number=cluster, words=said[cluster])
+        typical = self.table.set_index("cluster")["monetary"][cluster]
+        return _("{number}: {words} (median {money})").format(
+            number=cluster,
+            words=said[cluster],
+            money=money(typical, self.context.currency),
+        )
 
     def title(self) -> str:
         said = (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, day, money, ngettext, number, percent
+from crmlab.language import _, currency_name, day, money, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats.intervals import bootstrap_t, check_confidence, wilson
@@ -144,7 +144,7 @@ class LifetimeValue(Result):
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))
         axes.set_xlabel(
             _("Lifetime value of a customer with interval, {currency}").format(
-                currency=self.context.currency
+                currency=currency_name(self.context.currency)
             )
         )
         charts.set_title(axes, self.title())

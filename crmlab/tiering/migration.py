@@ -182,7 +182,7 @@ class Migration(Result):
         if back["of"]:
             won = _(
                 "Of {customers} customers known before who bought nothing in the first period, "
-                "{share} bought again in the second."
+                "{share} bought in the second."
             ).format(customers=number(back["of"]), share=self._with_interval(back))
         else:
             won = _(
@@ -258,12 +258,17 @@ class Migration(Result):
         if np.isfinite(self.halving):
             words.append(
                 _("Half of the way there takes {periods} periods of {months} months.").format(
-                    periods=number(self.halving, 1), months=number(self.periods.months(), 1)
+                    periods=number(self.halving, 1),
+                    months=number(self.periods.months(), self._decimals()),
                 )
             )
         if self.long_run["low"].isna().any():
             words.append(_("Where no interval stands, the moves are too few for one."))
         return " ".join(words)
+
+    def _decimals(self) -> int:
+        """Whole months are written without decimals."""
+        return 0 if abs(self.periods.months() - round(self.periods.months())) < 0.05 else 1
 
     def _mix(self, case: str, *, now: bool) -> str:
         names = self._names()
@@ -306,7 +311,9 @@ class Migration(Result):
             "No new customers are seen and nobody who came back, so at these rates the company has "
             "no customers in the long run: their number is halved in {periods} periods of {months} "
             "months."
-        ).format(periods=number(self.halving, 1), months=number(self.periods.months(), 1))
+        ).format(
+            periods=number(self.halving, 1), months=number(self.periods.months(), self._decimals())
+        )
 
     def _no_long_run(self) -> str:
         return _(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ class Policy(Result):
     today_known: bool
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"tier": self._names(), "verdict": _verdicts()}
+        return {"tier": self._names(), "pays": _verdicts()}
 
     def formats(self) -> Mapping[str, str]:
         customers = (
@@ -57,11 +57,17 @@ class Policy(Result):
         amounts = ("extra_cost", "kept", "kept_low", "kept_high")
         return dict.fromkeys(customers, "number1") | dict.fromkeys(amounts, "money")
 
+    def main_columns(self) -> Sequence[str]:
+        return [
+            "tier", "at_least", "customers", "promise_cost", "extra_cost", "active", "lost",
+            "break_even", "break_even_low", "break_even_high", "pays",
+        ]  # fmt: skip
+
     def title(self) -> str:
         row = self.table.iloc[0]
         if self.table["promise_cost"].isna().all():
             return _("No cost is stated, so what the promises cost is not known")
-        if not np.isfinite(row["break_even"]) or row["verdict"] == "free":
+        if not np.isfinite(row["break_even"]) or row["pays"] == "free":
             return _("The promises cost {cost} a year").format(
                 cost=self._money(self.table["promise_cost"].sum())
             )
@@ -76,7 +82,7 @@ class Policy(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
         known = self.table.dropna(subset=["break_even"])
-        known = known[(known["active"] > 0) & (known["verdict"] != "free")]
+        known = known[(known["active"] > 0) & (known["pays"] != "free")]
         places = np.arange(len(known))[::-1]
         share = known["break_even"] / known["active"]
         low, high = (known[end] / known["active"] for end in ("break_even_low", "break_even_high"))
@@ -148,9 +154,13 @@ class Policy(Result):
             "impossible": _(
                 "That is more than there are to keep: give less, or to fewer customers."
             ),
-            "unclear": _("Whether so many can be kept cannot be told from these data."),
-        }[row["verdict"]]
-        if row["verdict"] in ("free", "worthless", "not_known"):
+            "unclear": (
+                _("That is more than leave today, but it cannot be told for sure.")
+                if row["break_even"] > row["lost"]
+                else _("That is fewer than leave today, but it cannot be told for sure.")
+            ),
+        }[row["pays"]]
+        if row["pays"] in ("free", "worthless", "not_known"):
             return said
         return f"{self._needed(row)} {said}"
 
@@ -283,7 +293,7 @@ def policy(
         today), kept, kept_low, kept_high (money, what a customer is worth who is kept for the
         coming year), active (customers who bought in the last period), lost, lost_low, lost_high
         (of them, in a year at today's retention), break_even (customers to be kept in a year for
-        the promise to pay), break_even_low, break_even_high, verdict (possible, impossible,
+        the promise to pay), break_even_low, break_even_high, pays (possible, impossible,
         unclear, free, worthless, not_known).
 
     Raises
@@ -384,7 +394,7 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
         break_even=needed.where(known),
         break_even_low=least.where(known),
         break_even_high=most.where(known),
-        verdict=verdict,
+        pays=verdict,
     )
 
 

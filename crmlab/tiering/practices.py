@@ -229,7 +229,9 @@ class Practices(Result):
         rare, usual = seen[seen["high"] < 0.5], seen[seen["low"] > 0.5]
         parts = []
         if len(usual):
-            parts.append(_("Seen with most of them: {practices}.").format(practices=self._names(usual)))
+            parts.append(
+                _("Seen with most of them: {practices}.").format(practices=self._names(usual))
+            )
         if len(rare):
             parts.append(
                 _("Seen with fewer than half: {practices}.").format(practices=self._names(rare))

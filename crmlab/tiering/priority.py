@@ -204,7 +204,11 @@ class Priority(Result):
 
     def _waits_words(self) -> str:
         parts = [
-            _("{tier} {priority} instead of {fifo}").format(
+            _("{tier} {priority} either way").format(
+                tier=self._name(row), priority=minutes_words(row["wait_priority"])
+            )
+            if minutes_words(row["wait_priority"]) == minutes_words(row["wait_fifo"])
+            else _("{tier} {priority} instead of {fifo}").format(
                 tier=self._name(row),
                 priority=minutes_words(row["wait_priority"]),
                 fifo=minutes_words(row["wait_fifo"]),

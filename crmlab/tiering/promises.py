@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError
-from crmlab.language import _, money, ngettext, number, percent
+from crmlab.language import _, currency_name, money, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, measure
 from crmlab.stats.queueing import servers_needed
@@ -107,10 +107,10 @@ class PromiseCost(Result):
         if self.table["promise_cost"].isna().all():
             return _("No cost is stated, so what the promises cost is not known")
         total = money(self.table["promise_cost"].sum(), self.context.currency)
-        first = self.table.iloc[0]
-        if self.costed and first["cost_share"] == first["cost_share"]:
-            return _("Promises cost {total} a year; {tier} {share} of its margin").format(
-                total=total, tier=self._name(first), share=percent(first["cost_share"])
+        if self.costed and self.table["cost_share"].notna().any():
+            most = self.table.loc[self.table["cost_share"].idxmax()]
+            return _("Promises cost {total} a year; most of its margin in {tier}: {share}").format(
+                total=total, tier=self._name(most), share=percent(most["cost_share"], 0)
             )
         return _("Promises cost {total} a year").format(total=total)
 
@@ -134,7 +134,9 @@ class PromiseCost(Result):
         axes.tick_params(axis="y", length=0)
         axes.set_xlim(0, max(float(left.max()), 1.0) * 1.75)
         axes.set_xlabel(
-            _("Cost of the promise a year ({currency})").format(currency=self.context.currency)
+            _("Cost of the promise a year ({currency})").format(
+                currency=currency_name(self.context.currency)
+            )
         )
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))
         axes.locator_params(axis="x", nbins=5)
@@ -248,11 +250,16 @@ class PromiseCost(Result):
             "complaints.",
             self.servers,
         ).format(servers=number(self.servers))
-        fifo = ngettext(
-            "First come first served, it would take {servers} person.",
-            "First come first served, it would take {servers} people.",
-            self.servers_fifo,
-        ).format(servers=number(self.servers_fifo))
+        same = _("First come first served, as many would do.")
+        fifo = (
+            same
+            if self.servers_fifo == self.servers
+            else ngettext(
+                "First come first served, it would take {servers} person.",
+                "First come first served, it would take {servers} people.",
+                self.servers_fifo,
+            ).format(servers=number(self.servers_fifo))
+        )
         ordinary = _(
             "That is for cases that come at an even rate; the pile after weekends and holidays is "
             "not counted."

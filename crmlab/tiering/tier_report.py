@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -105,6 +105,13 @@ class TierReport(Result):
     def last(self) -> str:
         """Label of the last tier."""
         return self._tier(self.table["tier"].iloc[-1])
+
+    def main_columns(self) -> Sequence[str]:
+        main = [
+            "tier", "customers", "orders", "revenue_share", "margin_share", "on_time_share",
+            "quick_share", "contact_rate", "complaint_rate", "satisfaction",
+        ]  # fmt: skip
+        return [name for name in main if name in self.table]
 
     def title(self) -> str:
         better, worse = (self._figures(verdict) for verdict in ("better", "worse"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, money, ngettext, number, percent
+from crmlab.language import _, currency_name, money, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -74,13 +74,19 @@ class UnprofitableLarge(Result):
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {"tier": self.tiers.names(), "reason": reason_names()}
 
+    def main_columns(self) -> Sequence[str]:
+        return [
+            "customer_id", "tier", "revenue", "discount_share", "margin", "cost_to_serve",
+            "profit_after_service", "reason", "profit_at_median",
+        ]  # fmt: skip
+
     def title(self) -> str:
         if self.table.empty:
             return _("No large customer loses money after service")
         by_reason = self._by_reason()
         return ngettext(
             "{count} large customer loses {loss}; main reason: {reason}",
-            "{count} large customers lose {loss}; main reason: {reason} ({share} of it)",
+            "{count} large customers lose {loss}; mostly for {reason} ({share})",
             len(self.table),
         ).format(
             count=number(len(self.table)),
@@ -109,7 +115,9 @@ class UnprofitableLarge(Result):
         ]
         axes.set_yticks(places, labels)
         axes.set_xlabel(
-            _("Profit after service, {currency}").format(currency=self.context.currency)
+            _("Profit after service, {currency}").format(
+                currency=currency_name(self.context.currency)
+            )
         )
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))

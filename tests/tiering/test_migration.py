@@ -291,7 +291,7 @@ def test_a_company_that_nobody_joins_dies_out():
     assert result.case == "dying"
     assert result.halving == pytest.approx(1)
     assert result.long_run.empty
-    assert "halved in 1.0 periods of 12.0 months" in result.reading()
+    assert "halved in 1.0 periods of 12 months" in result.reading()
 
 
 def test_where_nobody_ever_leaves_no_long_run_is_made_up():
@@ -454,7 +454,7 @@ def test_the_reading_says_what_the_long_run_takes_for_granted(of_company):
     reading = of_company.reading()
     assert "as a closed company" in reading
     assert "If the inactive never came back and" in reading
-    assert "periods of 12.0 months" in reading
+    assert "periods of 12 months" in reading
 
 
 def test_every_case_can_be_said_in_both_languages(of_company, small):

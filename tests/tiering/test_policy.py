@@ -53,7 +53,7 @@ def test_a_promise_pays_by_keeping_its_cost_over_the_value_of_a_customer():
     ],
 )
 def test_a_verdict_allows_for_both_intervals(changes, verdict):
-    assert _judged(tier(**changes))["verdict"].tolist() == [verdict]
+    assert _judged(tier(**changes))["pays"].tolist() == [verdict]
 
 
 def test_where_a_customer_may_be_worth_nothing_there_is_no_upper_end():
@@ -95,7 +95,7 @@ def test_a_promise_of_what_is_done_anyway_costs_nothing_more(company):
     )
     found = policy(company, promises=less, staff_salary=1.0, resamples=29)
     row = found.table.set_index("tier").loc["key"]
-    assert (row["extra_cost"], row["verdict"]) == (0, "free")
+    assert (row["extra_cost"], row["pays"]) == (0, "free")
     assert "nobody need be kept" in found.reading()
     found.plot()
 
@@ -116,7 +116,7 @@ def test_a_customer_kept_is_worth_a_sure_profit_and_what_follows_from_it():
 
 def test_no_number_is_written_that_is_not_there(decided):
     table = decided.table.assign(
-        break_even=np.nan, break_even_high=np.inf, verdict="unclear", promise_cost=np.nan
+        break_even=np.nan, break_even_high=np.inf, pays="unclear", promise_cost=np.nan
     )
     assert "nan" not in decided._judged(table.iloc[0]).lower()
     assert "is not stated" in decided._of_tier(table.iloc[0])
