@@ -73,3 +73,62 @@ def test_a_breach_is_noticed(small_package, module, line):
     answer = check_walls(small_package)
     assert answer.returncode == 1
     assert "BROKEN" in answer.stdout
+
+
+# --- what an import brings with it
+
+#: Packages that take long to import: each is imported by what uses it, when it is used.
+HEAVY = [
+    "IPython",
+    "ciw",
+    "duckdb",
+    "ipywidgets",
+    "matplotlib",
+    "scipy",
+    "seaborn",
+    "sklearn",
+    "statsmodels",
+]
+
+
+def imported_by(code: str, names: list[str]) -> list[str]:
+    """Those of the packages that a fresh Python has imported once it has run some code."""
+    asked = f"\nimport sys; print('imported', *[n for n in {names!r} if n in sys.modules])"
+    answer = subprocess.run(
+        [sys.executable, "-c", code + asked],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return answer.stdout.splitlines()[-1].split()[1:]
+
+
+def test_what_was_imported_is_seen():
+    assert imported_by("import json, xml.dom", ["json", "xml", "ciw"]) == ["json", "xml"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("import crmlab", id="import crmlab"),
+        pytest.param(
+            "import sys; sys.argv = ['crmlab', '--help']\n"
+            "from crmlab.cli import main\n"
+            "try:\n    main()\nexcept SystemExit:\n    pass",
+            id="crmlab --help",
+        ),
+    ],
+)
+def test_crmlab_and_its_help_import_nothing_heavy_not_even_pandas(code):
+    assert imported_by(code, [*HEAVY, "numpy", "pandas", "pyarrow"]) == []
+
+
+@pytest.mark.parametrize("module", ["crmlab.tiering", "crmlab.show.display", "crmlab.data.sources"])
+def test_a_part_of_crmlab_imports_what_it_uses_when_it_uses_it(module):
+    assert imported_by(f"import {module}", HEAVY) == []
+
+
+def test_loading_the_bundled_company_does_not_import_what_simulates_it():
+    assert imported_by("import crmlab; crmlab.load()", HEAVY) == ["duckdb"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data import checks, files, mapping, model
+from crmlab.data.bundled import datasets_folder
 from crmlab.data.engine import Engine, as_of_end, model_frame, parameters, query_text
 from crmlab.data.engine import resolve as resolve_columns
 from crmlab.data.staging import Account, Stager
@@ -42,6 +43,8 @@ _RECORDED = {
     "resolution_recorded": ("complaints", "resolved_at"),
 }
 #: Values that the engine itself gives to a query.
+#: An answer of so many rows at most is kept, so that it need not be computed again.
+_KEPT_ROWS = 100_000
 _ENGINE_VALUES = ("as_of_end", *_RECORDED)
 
 
@@ -97,7 +100,7 @@ def load(
     if student:
         return _student(student, data, day)
     if str(data) == "":
-        return _folder(_bundled_folder(), day, bundled=True)
+        return _folder(datasets_folder(), day, bundled=True)
     path = Path(data).expanduser()
     if path.suffix.lower() == ".toml":
         return _mapped(path, Path(files).expanduser() if files else path.parent, day)
@@ -204,6 +207,7 @@ class Workspace:
         self._columns = dict(columns)
         self._account = account
         self._frames: dict[str, pd.DataFrame] = {}
+        self._answers: dict[tuple[Any, ...], pd.DataFrame] = {}
         self.settings = settings
         self._source = source
         self.as_of = as_of
@@ -367,8 +371,15 @@ class Workspace:
         recorded = {name: self.has(*column) for name, column in _RECORDED.items()}
         values = parameters | recorded | {"as_of_end": as_of_end(self.as_of)}
         columns = resolve_columns(by, self._columns)
+        asked = (name, tuple(columns), tuple(sorted(values.items())))
+        if asked in self._answers:
+            return self._answers[asked].copy(deep=False)
         absent = set(model.table("orders").names) - self.columns("orders")
-        return self._engine.query(name, values, by=columns, absent=absent)
+        answer = self._engine.query(name, values, by=columns, absent=absent)
+        if len(answer) <= _KEPT_ROWS:
+            # A chapter asks the same of the same data again and again, and the data stand still.
+            self._answers[asked] = answer
+        return answer.copy(deep=False)
 
     def _check_parameters(
         self, name: str, by: str | Sequence[str], given: Mapping[str, Any]
@@ -416,7 +427,8 @@ class Workspace:
             rules = checks.rules(model.table(name), self._columns[name], {name: "judged"})
             view = f"SELECT *, ROW_NUMBER() OVER () AS _row, 0 AS _file FROM {name}"
             self._engine.execute(f"CREATE OR REPLACE TEMP VIEW judged AS {view}")
-            found += checks.judge(self._engine.rows, rules, "judged", [])
+            engine = self._engine
+            found += checks.judge(engine.rows, rules, "judged", [], engine.all_differ)
         if found:
             raise InvalidValues(found)
 
@@ -568,12 +580,6 @@ def _refuse_other_engines(data: object) -> None:
     )
 
 
-def _bundled_folder() -> Path:
-    from crmlab.data.simulate.effects import datasets_folder
-
-    return Path(datasets_folder())
-
-
 def _student(student: str, data: str | Path, as_of: date | None) -> Workspace:
     if str(data):
         raise UnknownName(
@@ -588,7 +594,7 @@ def _student(student: str, data: str | Path, as_of: date | None) -> Workspace:
         )
     from crmlab.data import simulate
 
-    settings = _settings(_bundled_folder())
+    settings = _settings(datasets_folder())
     tables = simulate.variant(student)
     plan = _same_names(settings, dict.fromkeys(tables, ()))
 
@@ -610,7 +616,7 @@ def _mapped(path: Path, folder: Path, as_of: date | None) -> Workspace:
 
 def _loader(data: str | Path, folder: str | Path) -> _Loader:
     if str(data) == "":
-        return _folder_loader(_bundled_folder(), bundled=True)
+        return _folder_loader(datasets_folder(), bundled=True)
     path = Path(data).expanduser()
     if path.suffix.lower() == ".toml":
         return _mapping_loader(path, Path(folder).expanduser() if folder else path.parent)

@@ -114,6 +114,7 @@ class Stager:
         self.staged: dict[str, Staged] = {}
         self.faults: list[Fault] = []
         self.noted: list[Fault] = []
+        self._counted: dict[str, int] = {}
         self._in_place = [
             name for name, table in plan.tables.items() if _fits(table, paths.get(name, ()))
         ]
@@ -311,7 +312,8 @@ class Stager:
         names = {name: other.relation for name, other in self.staged.items() if other.judged}
         table = model.table(staged.map.table)
         rules = checks.rules(table, staged.columns, names)
-        found = checks.judged(self.engine.rows, rules, staged.relation, staged.files)
+        engine = self.engine
+        found = checks.judged(engine.rows, rules, staged.relation, staged.files, engine.all_differ)
         for rule, fault in found:
             handling = staged.map.orphans if rule.kind == "orphan" else staged.map.invalid
             if handling == "exclude":
@@ -399,8 +401,9 @@ class Stager:
                 continue
             beyond = count - 1 - int(0.999 * (count - 1))
             year = _as_time(latest) - timedelta(days=365)
-            sql = f"SELECT COUNT(*) FROM {relation} WHERE {name} > $year"
-            if self.engine.rows(sql, {"year": year})[0][0] <= max(beyond, 1):
+            # Not a count: the search ends with the first row that is one too many.
+            sql = f"SELECT 1 FROM {relation} WHERE {name} > $year LIMIT 1 OFFSET {max(beyond, 1)}"
+            if not self.engine.rows(sql, {"year": year}):
                 self.faults.append(self._stray(staged, column, beyond))
 
     def _stray(self, staged: Staged, column: str, beyond: int) -> Fault:
@@ -497,7 +500,9 @@ class Stager:
 
     def _later(self, staged: Staged, day: date) -> int:
         condition = self._later_condition(staged, f"TIMESTAMP '{as_of_end(day)}'")
-        return self._count(f"{staged.relation} WHERE {condition}") if condition else 0
+        if not condition:
+            return 0
+        return self._counted_once(f"SELECT COUNT(*) FROM {staged.relation} WHERE {condition}")
 
     def _masked(self, staged: Staged, day: date) -> dict[str, int]:
         """The events that come after a day, with how many records of that day they belong to."""
@@ -507,11 +512,18 @@ class Stager:
         if not names:
             return {}
         end = f"TIMESTAMP '{as_of_end(day)}'"
-        counts = ", ".join(f'COUNT(CASE WHEN "{name}" >= {end} THEN 1 END)' for name in names)
         later = self._later_condition(staged, end)
-        kept = f" WHERE NOT COALESCE({later}, FALSE)" if later else ""
-        found = self.engine.rows(f"SELECT {counts} FROM {staged.relation}{kept}")[0]
-        return {name: int(n) for name, n in zip(names, found, strict=True) if n}
+        kept = f" AND NOT COALESCE({later}, FALSE)" if later else ""
+        # One at a time: Parquet that is in order of time is then read where it ends only.
+        asked = f"SELECT COUNT(*) FROM {staged.relation} WHERE"
+        found = {name: self._counted_once(f'{asked} "{name}" >= {end}{kept}') for name in names}
+        return {name: count for name, count in found.items() if count}
+
+    def _counted_once(self, sql: str) -> int:
+        """A count in a table that no longer changes: its view and its account ask for the same."""
+        if sql not in self._counted:
+            self._counted[sql] = int(self.engine.rows(sql)[0][0])
+        return self._counted[sql]
 
     def first_day(self, day: date) -> date:
         """The day of the earliest order or other record, customers' own dates apart."""

@@ -10,6 +10,7 @@ import pytest
 
 from crmlab.data import engine
 from crmlab.data.engine import Engine
+from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError
 
 
@@ -68,6 +69,72 @@ def test_the_memory_limit_comes_from_the_environment(monkeypatch):
     made = Engine()
     ((limit,),) = made.rows("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'")
     assert limit == "286.1 MiB"
+
+
+@pytest.mark.parametrize("hashes", [2, 1000], ids=["in parts", "at once"])
+@pytest.mark.parametrize(
+    ("columns", "differ"),
+    [
+        pytest.param(["a"], False, id="repeated"),
+        pytest.param(["b"], True, id="missing ones are not compared"),
+        pytest.param(["a", "b"], True, id="different as a pair"),
+        pytest.param(["a", "c"], False, id="repeated as a pair"),
+        pytest.param(["d"], True, id="nothing to compare"),
+    ],
+)
+def test_rows_are_compared_in_the_columns_named(made, monkeypatch, hashes, columns, differ):
+    monkeypatch.setattr(engine, "HASHES", hashes)
+    made.execute(
+        "CREATE TABLE t AS SELECT * FROM (VALUES ('x', 1, 'z', NULL), ('x', 2, 'z', NULL),"
+        " ('y', NULL, 'z', NULL), ('v', NULL, 'z', NULL), ('w', 3, 'z', NULL)) AS v(a, b, c, d)"
+    )
+    assert made.all_differ("t", columns) is differ
+
+
+def test_in_a_table_without_rows_nothing_repeats(made):
+    made.execute("CREATE TABLE t (a VARCHAR)")
+    assert made.all_differ("t", ["a"])
+
+
+def test_where_hashes_agree_by_chance_the_keys_themselves_are_compared(monkeypatch):
+    monkeypatch.setattr(Engine, "all_differ", lambda *_arguments: False)
+    assert from_frames({"orders": pd.DataFrame({"order_id": ["1", "2"]})}).rows("orders") == 2
+
+
+@pytest.mark.parametrize("name", engine.query_names())
+def test_what_a_query_gives_does_not_change_where_absent_columns_are_left_out(name, monkeypatch):
+    orders = pd.DataFrame(
+        {"order_id": ["1", "2"], "customer_id": "A", "ordered_at": "2025-01-02", "amount": [5, -1]}
+    )
+    complaints = pd.DataFrame(
+        {"complaint_id": ["1"], "customer_id": "A", "opened_at": "2025-01-03", "channel": "phone"}
+    )
+    crm = from_frames({"orders": orders, "complaints": complaints})
+    short = crm.query(name)
+    monkeypatch.setattr(engine, "without_absent", lambda sql, _absent: sql)
+    pd.testing.assert_frame_equal(short, crm.query(name))
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [
+        "COUNT(CASE WHEN cost IS NULL THEN 1 END)",
+        "COUNT(CASE WHEN amount < 0 OR damaged THEN 1 END)",
+        "COUNT(CASE WHEN damaged THEN 1 WHEN amount < 0 THEN 1 END)",
+        "COUNT(CASE WHEN damaged THEN 1 ELSE 1 END)",
+        "COUNT(CASE WHEN amount NOT BETWEEN 1 AND cost THEN 1 END)",
+        "COUNT(DISTINCT amount)",
+        "COUNT(*)",
+    ],
+)
+def test_a_count_that_an_absent_column_does_not_make_zero_stays(counted):
+    sql = f"SELECT {counted} FROM orders"
+    assert engine.without_absent(sql, ["cost", "damaged"]) == sql
+
+
+def test_columns_of_other_tables_may_have_the_name_of_one_that_orders_lack():
+    sql = "SELECT SUM(compensation) FROM complaints"
+    assert engine.without_absent(sql, ["compensation"]) == sql
 
 
 def test_days_become_times_and_sums_are_rounded(made):

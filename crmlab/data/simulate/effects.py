@@ -13,11 +13,11 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from crmlab.errors import SourceNotFound, UnknownName
+from crmlab.data.bundled import datasets_folder as datasets_folder
+from crmlab.errors import UnknownName
 from crmlab.language import _
 
 
@@ -51,30 +51,6 @@ class Effect:
     sentence: str
     sentence_zh: str
     structural: bool = False
-
-
-def datasets_folder() -> Path:
-    """Folder of the bundled data: beside the package in a checkout, inside it once installed.
-
-    Raises
-    ------
-    SourceNotFound
-        If neither is there.
-
-    Examples
-    --------
-    >>> (datasets_folder() / "effects.toml").exists()
-    True
-    """
-    package = Path(__file__).parents[2]
-    for folder in (package.parent / "datasets", package / "_datasets"):
-        if (folder / "effects.toml").exists():
-            return folder
-    raise SourceNotFound(
-        _(
-            "The bundled data were not found beside or inside {package}. Install crmlab again."
-        ).format(package=package)
-    )
 
 
 @cache
