@@ -9,12 +9,26 @@ from pathlib import Path
 
 import pytest
 
+# For loading a page or pressing a key, on a machine that has much else to do.
+PATIENCE = 180_000
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str | None:
     """Where Chromium is: $CHROMIUM, else the first of its usual names on the PATH."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Patient:
+    """A browser whose pages are given time."""
+
+    def __init__(self, browser) -> None:
+        self.browser = browser
+
+    def new_context(self, **settings):
+        context = self.browser.new_context(**settings)
+        context.set_default_timeout(PATIENCE)
+        return context
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +39,7 @@ def browser() -> Iterator:
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
+        yield Patient(opened)
         opened.close()
 
 
