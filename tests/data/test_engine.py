@@ -109,10 +109,10 @@ def test_what_a_query_gives_does_not_change_where_absent_columns_are_left_out(na
     complaints = pd.DataFrame(
         {"complaint_id": ["1"], "customer_id": "A", "opened_at": "2025-01-03", "channel": "phone"}
     )
-    crm = from_frames({"orders": orders, "complaints": complaints})
-    short = crm.query(name)
+    tables = {"orders": orders, "complaints": complaints}
+    short = from_frames(tables).query(name)
     monkeypatch.setattr(engine, "without_absent", lambda sql, _absent: sql)
-    pd.testing.assert_frame_equal(short, crm.query(name))
+    pd.testing.assert_frame_equal(short, from_frames(tables).query(name))
 
 
 @pytest.mark.parametrize(
