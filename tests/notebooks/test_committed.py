@@ -30,7 +30,10 @@ START = (
 )
 #: Figures that prose may say: published facts, chosen thresholds and levels, not results.
 PUBLISHED = {
-    "05_tiering": {"5 %", "15 %", "20 %", "80 %", "95 %"},
+    "05_tiering": {
+        *("5 %", "15 %", "20 %", "80 %", "95 %"),  # the course's table, ABC cuts, confidence
+        *("10 %", "14 %", "50 %", "60 %", "90 %"),  # made up for a step or an exercise, and said so
+    },
 }
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
