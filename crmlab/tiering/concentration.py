@@ -239,7 +239,7 @@ def explore_top_share(result: Lorenz) -> None:
         axes.figure.suptitle("")
         crowd = axes.axvspan(0.8, 1.0, color=charts.ORANGE, alpha=0.12)
         (bracket,) = axes.plot([], [], color=charts.ORANGE, marker="_", markersize=9)
-        label = axes.text(0, 0, "", color=charts.ORANGE, ha="right", va="center")
+        label = axes.text(0, 0, "", color=charts.INK, ha="right", va="center")
 
     def move(top: float) -> None:
         edge, reached = 1 - top, 1 - result.top(top)

@@ -131,7 +131,7 @@ class WhaleCurve(Result):
         value = self._money(row["profit_after_service"]) if self.in_money else percent(height)
         axes.annotate(
             words.format(value=value), (place, height), xytext=(0, 9 if above else -9),
-            textcoords="offset points", color=colour, ha="right" if place > 0.6 else "left",
+            textcoords="offset points", ha="right" if place > 0.6 else "left",
             va="bottom" if above else "top",
         )  # fmt: skip
 
