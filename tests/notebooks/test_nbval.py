@@ -37,7 +37,16 @@ def test_nbval_notices_a_text_that_differs(tmp_path):
 
 def nbval(path: Path) -> subprocess.CompletedProcess:
     """Run nbval over one notebook, in the environment of the tests."""
-    options = ["-c", "nbval.ini", "--rootdir", str(path.parent), "-p", "encrypted"]
+    options = [
+        "-c",
+        "nbval.ini",
+        "--rootdir",
+        str(path.parent),
+        "-p",
+        "encrypted",
+        "-p",
+        "output_widgets",
+    ]
     options += ["-p", "no:cacheprovider", "-q"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(path)],
