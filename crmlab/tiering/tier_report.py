@@ -311,7 +311,7 @@ class TierReport(Result):
             "others would have said is not corrected for here."
         ).format(answered=number(self.survey["answered"]), sent=number(self.survey["sent"]))
         if not self.survey["sampled"]:
-            return f"{said} {_('How they came to be asked is not known.')}"
+            return " ".join([said, _("How they came to be asked is not known.")])
         return said
 
     def _not_there(self) -> str:
