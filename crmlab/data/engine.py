@@ -247,7 +247,7 @@ def without_absent(sql: str, absent: Iterable[str]) -> str:
     Examples
     --------
     >>> without_absent("SELECT SUM(amount), SUM(cost) FROM orders", ["cost"])
-    'SELECT SUM(amount), NULL FROM orders'
+    'SELECT SUM(amount), CAST(NULL AS DOUBLE PRECISION) FROM orders'
     >>> counted = "SELECT COUNT(CASE WHEN amount > 0 AND NOT damaged THEN 1 END) FROM orders"
     >>> without_absent(counted, ["damaged"])
     'SELECT CAST(0 AS BIGINT) FROM orders'
@@ -256,12 +256,13 @@ def without_absent(sql: str, absent: Iterable[str]) -> str:
     if read & set(model.TABLES) != {"orders"}:
         return sql
     gone = set(absent)
+    nothing, none = "CAST(NULL AS DOUBLE PRECISION)", "CAST(0 AS BIGINT)"
     sql = re.sub(
-        r"\bSUM\((\w+)\)", lambda sum_: "NULL" if sum_.group(1) in gone else sum_.group(), sql
+        r"\bSUM\((\w+)\)", lambda sum_: nothing if sum_.group(1) in gone else sum_.group(), sql
     )
     return re.sub(
         r"\bCOUNT\((?:CASE WHEN ([^()]+) THEN )?(\w+)(?: END)?\)",
-        lambda count: "CAST(0 AS BIGINT)" if _needed(*count.groups("")) & gone else count.group(),
+        lambda count: none if _needed(*count.groups("")) & gone else count.group(),
         sql,
     )
 
@@ -304,6 +305,8 @@ class Engine:
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect(
             ":memory:",
             config={
+                # Memory that a query no longer needs goes back to the machine at once.
+                "allocator_background_threads": "true",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "temp_directory": str(self.folder / "spill"),
