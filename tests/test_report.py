@@ -526,6 +526,61 @@ def test_a_failed_chapter_names_its_cell_and_does_not_stop_the_others(folder, cr
     )
 
 
+FEW = """\
+from crmlab.errors import NotEnoughData
+
+raise NotEnoughData("Groups need at least 30 customers;\\nthere are 10.")
+"""
+
+
+def ends_early(*cells):
+    return chapter_notebook(
+        markdown("groups-why", "## Groups", section="groups"),
+        code("groups-count", "print('counted')", section="groups"),
+        *cells,
+        code("groups-show", "groups", section="groups"),
+        markdown("after", "## After", section="after"),
+        code("after-say", "print('said')", section="after"),
+    )
+
+
+@pytest.mark.notebooks
+def test_a_section_without_enough_data_ends_there_and_the_next_begins(crm, tmp_path):
+    place = tmp_path / "chapters"
+    place.mkdir()
+    nbformat.write(ends_early(code("few", FEW, section="groups")), place / "05_tiering.ipynb")
+    (report,) = run(out=tmp_path / "out", folder=place)
+    assert report.failure is None
+    reason = "Groups need at least 30 customers; there are 10."
+    assert [(one.title, one.reason()) for one in report.left_out] == [("Groups", reason)]
+    page, book, notebook = report.files
+    cells = {cell.id: cell for cell in nbformat.read(notebook, 4).cells}
+    assert "groups-show" not in cells
+    assert cells["groups-count"].outputs[0].text == "counted\n"
+    assert cells["few"].cell_type == "markdown"
+    assert cells["few"].source.endswith(reason)
+    assert cells["after-say"].outputs[0].text == "said\n"
+    assert reason in page.read_text(encoding="utf-8")
+    sheet = openpyxl.load_workbook(book)["Left out"]
+    assert [cell.value for cell in sheet[2]] == ["Groups", None, None, reason]
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize(
+    "cell", [code("few", FEW), code("few", "1 / 0", section="groups")], ids=["outside", "defect"]
+)
+def test_too_few_outside_a_section_and_other_errors_stop_the_run(cell, tmp_path):
+    with pytest.raises(NotebookFailed) as failed:
+        execute(ends_early(cell), {}, cwd=tmp_path, sections_may_end=True)
+    assert failed.value.failure.cell == "few"
+
+
+@pytest.mark.notebooks
+def test_unless_asked_for_no_section_ends_early(tmp_path):
+    with pytest.raises(NotebookFailed, match="NotEnoughData: Groups need at least 30"):
+        execute(ends_early(code("few", FEW, section="groups")), {}, cwd=tmp_path)
+
+
 @pytest.mark.notebooks
 def test_what_is_written_shows_the_users_own_words(folder, crm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,8 @@ leave the client waiting for a message that has already arrived: the channels ar
 in short steps, every cell has a time limit, and a stalled run is repeated once with a fresh kernel.
 Kernels talk over files in a private folder (``ipc``), not over an unencrypted port. And the kernel
 is the Python that runs crmlab, never another one that a ``python3`` kernel specification means.
+
+On request a section whose data do not suffice ends at the cell that says so, and the next begins.
 """
 
 from __future__ import annotations
@@ -34,12 +36,14 @@ from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from traitlets import Type, default
 
+from crmlab.errors import NotEnoughData
 from crmlab.language import _
+from crmlab.report.leave_out import end_section, section
 
 #: Seconds a cell may take, and seconds a kernel may take to start.
 CELL_TIMEOUT = 600
@@ -47,6 +51,7 @@ START_TIMEOUT = 90
 
 _POLL_SECONDS = 0.5
 _KERNEL_NAME = "python3"
+_SKIP = "skip-execution"
 
 #: Called with the number of cells begun and the number there are.
 Progress = Callable[[int, int], None]
@@ -88,6 +93,7 @@ def execute(
     start_timeout: int = START_TIMEOUT,
     cwd: Path | None = None,
     progress: Progress | None = None,
+    sections_may_end: bool = False,
 ) -> NotebookNode:
     """The notebook with the parameters put in and every cell executed.
 
@@ -103,6 +109,9 @@ def execute(
         Folder the kernel works in; the current one by default.
     progress : callable, optional
         Called before each cell with the number of cells begun and the number of all.
+    sections_may_end : bool
+        A cell of a section that raises `NotEnoughData` ends its section, not the run:
+        `crmlab.report.leave_out.cut_short` finds where.
 
     Returns
     -------
@@ -113,12 +122,13 @@ def execute(
     NotebookFailed
         If a cell raises, the kernel dies, or a cell exceeds its time twice.
     """
+    limits = _Limits(cell_timeout, start_timeout, sections_may_end)
     try:
-        return _attempt(notebook, parameters, cell_timeout, start_timeout, cwd, progress)
+        return _attempt(notebook, parameters, limits, cwd, progress)
     except _Stalled:
         pass
     try:
-        return _attempt(notebook, parameters, cell_timeout, start_timeout, cwd, progress)
+        return _attempt(notebook, parameters, limits, cwd, progress)
     except _Stalled as stalled:
         raise NotebookFailed(stalled.failure, None) from stalled
 
@@ -138,24 +148,55 @@ class _Stalled(Exception):
         self.failure = failure
 
 
+@dataclass(frozen=True)
+class _Limits:
+    cell: int
+    start: int
+    sections_may_end: bool
+
+
+class _Course:
+    """What is noted while the cells of one run are executed."""
+
+    def __init__(self, total: int, sections_may_end: bool, progress: Progress | None) -> None:
+        self.begun: list[NotebookNode] = []
+        self._total = total
+        self._sections_may_end = sections_may_end
+        self._progress = progress
+        self._ended = ""
+
+    def cell_starts(self, cell: NotebookNode, cell_index: int) -> None:
+        self.begun.append(cell)
+        if self._ended and section(cell) == self._ended:
+            cell.metadata.setdefault("tags", []).append(_SKIP)
+        else:
+            self._ended = ""
+        if self._progress:
+            self._progress(cell_index, self._total)
+
+    def cell_fails(
+        self, cell: NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]
+    ) -> None:
+        content = execute_reply["content"]
+        if not (
+            self._sections_may_end and section(cell) and content["ename"] == NotEnoughData.__name__
+        ):
+            raise CellExecutionError.from_cell_and_msg(cell, content)
+        self._ended = section(cell)
+        end_section(cell, content["evalue"])
+
+
 def _attempt(
     notebook: NotebookNode,
     parameters: Mapping[str, str],
-    cell_timeout: int,
-    start_timeout: int,
+    limits: _Limits,
     cwd: Path | None,
     progress: Progress | None,
 ) -> NotebookNode:
     # papermill logs what we say ourselves
     logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
-    begun: list[NotebookNode] = []
     total = len(notebook.cells) + bool(parameters)
-
-    def cell_starts(cell: NotebookNode, cell_index: int) -> None:
-        begun.append(cell)
-        if progress:
-            progress(cell_index, total)
-
+    course = _Course(total, limits.sections_may_end, progress)
     folder = Path(tempfile.mkdtemp(prefix="crmlab-"))
     unfinished = folder / "unfinished.ipynb"
     try:
@@ -168,25 +209,28 @@ def _attempt(
             language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
-            start_timeout=start_timeout,
-            execution_timeout=cell_timeout,
+            start_timeout=limits.start,
+            execution_timeout=limits.cell,
             kernel_manager_class=_kernel_manager(cwd),
             record_timing=False,
-            on_cell_start=cell_starts,
+            on_cell_start=course.cell_starts,
+            on_cell_error=course.cell_fails,
+            allow_error_names=[NotEnoughData.__name__],
+            skip_cells_with_tag=_SKIP,
         )
     except PapermillExecutionError as error:
-        raise NotebookFailed(_failure(begun, _one_line(error)), _read(unfinished)) from error
+        raise NotebookFailed(_failure(course.begun, _one_line(error)), _read(unfinished)) from error
     except CellTimeoutError as error:
-        message = _("The cell took longer than {seconds} seconds.").format(seconds=cell_timeout)
-        raise _Stalled(_failure(begun, message)) from error
+        message = _("The cell took longer than {seconds} seconds.").format(seconds=limits.cell)
+        raise _Stalled(_failure(course.begun, message)) from error
     except DeadKernelError as error:
         message = _("The kernel ended unexpectedly; perhaps memory ran out.")
-        raise NotebookFailed(_failure(begun, message), None) from error
+        raise NotebookFailed(_failure(course.begun, message), None) from error
     except RuntimeError as error:
-        if begun:
+        if course.begun:
             raise
         message = _("The kernel did not start: {reason}").format(reason=error)
-        raise _Stalled(_failure(begun, message)) from error
+        raise _Stalled(_failure(course.begun, message)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         _close_loop()

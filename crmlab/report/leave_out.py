@@ -1,4 +1,8 @@
-"""Leave out of a notebook, by name and with the reason, what the given tables cannot answer."""
+"""Leave out of a notebook, by name and with the reason, what the given tables cannot answer.
+
+A section that lacks columns is left out before anything runs. Whether there are enough rows is
+known only when a cell counts them: such a section ends there, and what came before it stays.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ from crmlab.language import _, ngettext
 
 _HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*#*$", re.MULTILINE)
 _PLAIN_LEVEL = 2
+
+_TOO_FEW = "too_few"
 
 #: More other ways than so many to compute a measure are not listed.
 FEW_WAYS = 2
@@ -43,6 +49,8 @@ class LeftOut:
         Table to the columns it lacks.
     instead : tuple of such mappings
         What the measure lacks in the other ways there are to compute it.
+    too_few : str
+        Where no column is missing: the sentence that says of what there is not enough.
     """
 
     section: str
@@ -50,6 +58,7 @@ class LeftOut:
     measure: str
     missing: Missing
     instead: tuple[Missing, ...] = ()
+    too_few: str = ""
 
     def columns(self) -> str:
         """What is missing, as ``table.column``, one after the other."""
@@ -57,6 +66,8 @@ class LeftOut:
 
     def reason(self) -> str:
         """The reason as a sentence."""
+        if self.too_few:
+            return self.too_few
         return self._sentence(self.measure, self.columns())
 
     def reason_in_markdown(self) -> str:
@@ -148,6 +159,50 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
     shortened = deepcopy(notebook)
     shortened.cells = deepcopy(kept)
     return shortened, gone
+
+
+def end_section(cell: NotebookNode, reason: str) -> None:
+    """Note in a cell that its section ends there because the data do not suffice."""
+    cell.metadata["crmlab"][_TOO_FEW] = " ".join(reason.split())
+    cell.outputs = []
+
+
+def cut_short(notebook: NotebookNode) -> tuple[NotebookNode, list[LeftOut]]:
+    """The executed notebook without what follows where a section ended, and those sections.
+
+    From the cell that found too few rows to the end of its section the cells are replaced by a
+    note with the reason. What the section showed before stays.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        As `crmlab.report.execute.execute` gives it back, `end_section` noted in its cells.
+    """
+    kept: list[NotebookNode] = []
+    gone: list[LeftOut] = []
+    for cells in _runs(notebook.cells):
+        place = next((n for n, cell in enumerate(cells) if _too_few(cell)), len(cells))
+        kept.extend(cells[:place])
+        if place < len(cells):
+            reason = _too_few(cells[place])
+            gone.append(LeftOut(section(cells[0]), _title(cells), "", {}, too_few=reason))
+            kept.append(_end_note(cells[place], reason))
+    shortened = deepcopy(notebook)
+    shortened.cells = deepcopy(kept)
+    return shortened, gone
+
+
+def _too_few(cell: NotebookNode) -> str:
+    return str(cell.metadata.get("crmlab", {}).get(_TOO_FEW, ""))
+
+
+def _end_note(cell: NotebookNode, reason: str) -> NotebookNode:
+    said = _("**Left out from here on.** These data are not enough for the rest of this section.")
+    return new_markdown_cell(
+        f"> {said}\n>\n> {reason}",
+        id=cell.id,
+        metadata={"crmlab": {"section": section(cell), "left_out": list(needs(cell))}},
+    )
 
 
 def _measure(name: str) -> str:

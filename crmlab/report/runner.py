@@ -27,7 +27,7 @@ from crmlab.report.chapters import Chapter
 from crmlab.report.excel import write_workbook
 from crmlab.report.execute import CELL_TIMEOUT, Failure, NotebookFailed
 from crmlab.report.html import About, title, to_html
-from crmlab.report.leave_out import LeftOut, leave_out
+from crmlab.report.leave_out import LeftOut, cut_short, leave_out, section
 from crmlab.report.translate import translate
 from crmlab.show.accounting import for_reader
 
@@ -193,7 +193,8 @@ def _report(chapter: Chapter, order: _Order, progress: Progress | None) -> Chapt
             left_out=tuple(gone),
             excluded=_accounting(order.crm),
         )
-        done = _execute(chapter, notebook, order, workshop, progress)
+        done, short = cut_short(_execute(chapter, notebook, order, workshop, progress))
+        begun = replace(begun, left_out=_in_order([*gone, *short], done))
         _write(chapter, done, order, begun, workshop)
         return replace(begun, files=_deliver(chapter, order.out, workshop))
     except NotebookFailed as failed:
@@ -222,9 +223,21 @@ def _execute(
         if progress:
             progress(chapter.stem, begun, total)
 
-    done = execute.execute(notebook, parameters, cell_timeout=order.cell_timeout, progress=tell)
+    done = execute.execute(
+        notebook,
+        parameters,
+        cell_timeout=order.cell_timeout,
+        progress=tell,
+        sections_may_end=True,
+    )
     tell(len(done.cells), len(done.cells))
     return _in_users_words(done, chapter, order, tables)
+
+
+def _in_order(left: list[LeftOut], notebook: NotebookNode) -> tuple[LeftOut, ...]:
+    """Sections left out before and during the run, in the order of the notebook."""
+    places = list(dict.fromkeys(section(cell) for cell in notebook.cells))
+    return tuple(sorted(left, key=lambda one: places.index(one.section)))
 
 
 def _parameters(order: _Order, out: str) -> dict[str, str]:

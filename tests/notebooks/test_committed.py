@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import builtins
 import io
 import re
 from itertools import pairwise
@@ -146,6 +148,39 @@ def test_what_sections_need_exists(chapter):
                 assert model.table(table).column(column)
             else:
                 assert find_measure(name).needs
+
+
+@each_chapter
+def test_a_section_uses_names_of_its_own_and_of_no_section_only(chapter):
+    """So that a section that is left out, or ends early, takes no other with it."""
+    foreign = []
+    known = {"": {*dir(builtins), "display"}}
+    for cell in cells_of(chapter, "code"):
+        own = known.setdefault(section(cell), set())
+        for statement in ast.parse(cell.source).body:
+            read, bound, inner = names_of(statement)
+            foreign += [(cell.id, name) for name in read - inner - own - known[""]]
+            own |= bound
+    assert not foreign
+
+
+def names_of(statement: ast.stmt) -> tuple[set[str], set[str], set[str]]:
+    """Names that a statement reads, that it binds for the cells below, and that it binds within."""
+    nodes = list(ast.walk(statement))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    inner = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    if isinstance(statement, ast.FunctionDef | ast.For):
+        inner |= bound
+    for node in nodes:
+        if isinstance(node, ast.comprehension):
+            inner |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+        if isinstance(node, ast.FunctionDef):
+            bound.add(node.name)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(one.asname or one.name).partition(".")[0] for one in node.names}
+    return read, bound, inner
 
 
 @each_chapter

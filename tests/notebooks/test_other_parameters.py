@@ -15,6 +15,7 @@ import pytest
 import crmlab
 from crmlab.language import set_language
 from crmlab.report import ChapterReport, run
+from crmlab.report.leave_out import section
 
 pytestmark = pytest.mark.notebooks
 
@@ -214,8 +215,17 @@ def test_what_a_mapped_file_lacks_is_left_out_by_name(mapped):
     page = mapped.page.read_text(encoding="utf-8")
     assert "tiering.layers needs a column that these data do not have: orders.cost." in page
     book = openpyxl.load_workbook(mapped.workbook)
-    named = [one.columns() for one in mapped.report.left_out]
-    assert [cell.value for cell in book["Left out"]["C"]][1:] == named
+    named = [(one.columns() or None, one.reason()) for one in mapped.report.left_out]
+    rows = book["Left out"].iter_rows(min_row=2, min_col=3, values_only=True)
+    assert list(rows) == named
+
+
+def test_what_too_few_customers_cannot_answer_is_left_out_with_the_reason(mapped):
+    left = {one.section: one.reason() for one in mapped.report.left_out if one.too_few}
+    assert left["clusters"] == ("Clusters need at least 30 customers with revenue; there are 10.")
+    assert "tiering.clusters" not in mapped.measures
+    sections = {section(cell) for cell in nbformat.read(mapped.notebook, 4).cells}
+    assert set(left) <= sections
 
 
 def test_the_report_names_the_users_data_and_not_where_it_was_made(mapped, folder):
