@@ -70,6 +70,17 @@ def load(student: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began}
 
 
+def notebook(chapter: str) -> dict[str, Any]:
+    """A chapter's notebook in a kernel of its own, from start to end."""
+    from crmlab.report.chapters import choose
+    from crmlab.report.execute import execute
+
+    (chosen,) = choose([chapter])
+    began = time.perf_counter()
+    execute(chosen.read(), {})
+    return {"seconds": time.perf_counter() - began}
+
+
 def explorers() -> dict[str, Any]:
     """Every move of every explorer."""
     from explorers import moves
@@ -82,6 +93,7 @@ JOBS = {
     "summarise": summarise,
     "check": check,
     "load": load,
+    "notebook": notebook,
     "explorers": explorers,
 }
 

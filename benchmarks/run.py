@@ -358,18 +358,26 @@ def explorers(page: Page, _sizes: Sequence[int], _repeats: int) -> None:
 
 
 def notebooks(page: Page, _sizes: Sequence[int], _repeats: int) -> None:
-    """How long each chapter takes from the command to its report."""
+    """How long each chapter's notebook takes, and the command that makes its report."""
     rows = []
     for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
         say(path.stem)
         # The first time Python compiles what it imports.
-        (_first, _spent), (took, spent) = _run_chapter(path.stem), _run_chapter(path.stem)
-        rows.append((path.stem, f"{took:.1f}", f"{spent:.1f}"))
-        what = f"chapter {path.stem}: crmlab run"
+        runs = [job("notebook", path.stem) for _repeat in range(4)][1:]
+        notebook = statistics.median(run["seconds"] for run in runs)
+        report, spent = _run_chapter(path.stem)
+        rows.append((path.stem, f"{notebook:.1f}", f"{report:.1f}", f"{spent:.1f}"))
+        what = f"chapter {path.stem}: its notebook"
         limit = f"≤ {NOTEBOOK_SECONDS:.0f} s"
-        page.limit(what, f"{took:.1f} s", limit, took <= NOTEBOOK_SECONDS)
-    about = "`crmlab run` on the bundled company: kernel, notebook, page, workbook; the second run."
-    page.table("Chapters", about, ("chapter", "seconds", "processor seconds"), rows)
+        page.limit(what, f"{notebook:.1f} s", limit, notebook <= NOTEBOOK_SECONDS)
+    page.table(
+        "Chapters",
+        "On the bundled company. The notebook: executed by papermill, the kernel's start and end "
+        "included; median of three runs. The report: `crmlab run`, which checks the data, executes "
+        "the notebook and writes page, workbook and tables.",
+        ("chapter", "notebook, s", "report, s", "processor seconds of the report"),
+        rows,
+    )
 
 
 def _run_chapter(chapter: str) -> tuple[float, float]:

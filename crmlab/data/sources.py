@@ -6,7 +6,7 @@ for every row: what was read, left out and why, combined, and kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -190,6 +190,8 @@ class Workspace:
         Last day that counts.
     first_day : datetime.date
         Day of the earliest order or other record.
+    answered : dict
+        What measures of these data have found so far (`crmlab.show.once`).
     """
 
     def __init__(
@@ -208,6 +210,7 @@ class Workspace:
         self._account = account
         self._frames: dict[str, pd.DataFrame] = {}
         self._answers: dict[tuple[Any, ...], pd.DataFrame] = {}
+        self.answered: dict[Hashable, Any] = {}
         self.settings = settings
         self._source = source
         self.as_of = as_of

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
 
 from crmlab.errors import CrmlabError, MissingColumns
 from crmlab.language import _, day, ngettext, number, percent
+from crmlab.show.once import once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,6 +214,8 @@ R = TypeVar("R", bound=Result)
 def measure(needs: Needs | Sequence[Needs]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare what a measure needs; calling it without them raises `MissingColumns`.
 
+    The same measure of the same workspace is computed `once`.
+
     Parameters
     ----------
     needs : mapping of str to sequence of str, or a sequence of such
@@ -237,6 +240,8 @@ def measure(needs: Needs | Sequence[Needs]) -> Callable[[Callable[P, R]], Callab
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         name = ".".join([function.__module__.split(".")[1], function.__name__])
 
+        kept = once(function)
+
         def missing(crm: Tables) -> dict[str, tuple[str, ...]]:
             gaps = [crm.missing(alternative) for alternative in alternatives]
             return {} if not all(gaps) else gaps[0]
@@ -251,7 +256,7 @@ def measure(needs: Needs | Sequence[Needs]) -> Callable[[Callable[P, R]], Callab
                     ).format(function=function.__name__)
                 )
             require(args[0], name, missing(args[0]))  # type: ignore[arg-type]
-            return function(*args, **options)
+            return kept(*args, **options)
 
         checked.needs = tuple(  # type: ignore[attr-defined]
             {table: tuple(columns) for table, columns in each.items()} for each in alternatives

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
 
 Array = NDArray[np.float64]
+
+#: Draws of a bootstrap are counted together as long as the counts are no more than this.
+CELLS = 2_000_000
 
 
 def check_confidence(confidence: float) -> None:
@@ -200,9 +204,10 @@ def bootstrap_t(
     Parameters
     ----------
     statistic : callable
-        Takes the number of times each of the `size` units was drawn, shape (size,), and returns the
-        estimates and their standard errors, two arrays of one shape. Weights instead of redrawn
-        data: what is sorted once stays sorted.
+        Takes the number of times each of the `size` units was drawn, shape (draws, size), and
+        returns the estimates and their standard errors, two arrays of shape (draws, estimates).
+        Weights instead of redrawn data: what is sorted once stays sorted, and sums over the units
+        are products of matrices.
     size : int
         Number of units, at least two.
     confidence : float
@@ -212,7 +217,7 @@ def bootstrap_t(
     Returns
     -------
     Interval
-        Of the estimates' shape. Where the standard error is 0, both ends are the estimate.
+        Of shape (estimates,). Where the standard error is 0, both ends are the estimate.
 
     Raises
     ------
@@ -237,10 +242,11 @@ def bootstrap_t(
     Examples
     --------
     >>> values = np.arange(1.0, 101.0)
+    >>> columns = np.column_stack([values, values**2])
     >>> def mean(weights):
-    ...     average = np.average(values, weights=weights)
-    ...     spread = np.sum(weights * (values - average) ** 2)
-    ...     return np.array([average]), np.array([np.sqrt(spread) / weights.sum()])
+    ...     drawn = weights.sum(axis=1, keepdims=True)
+    ...     average, square = np.hsplit(weights @ columns / drawn, 2)
+    ...     return average, np.sqrt((square - average**2) / drawn)
     >>> low, high = bootstrap_t(mean, 100)
     >>> bool(low[0] < 50.5 < high[0])
     True
@@ -250,20 +256,25 @@ def bootstrap_t(
         raise NotEnoughData(
             _("An interval needs at least 2 units; there are {count}.").format(count=size)
         )
-    estimate, error = statistic(np.ones(size))
+    estimate, error = (found[0] for found in statistic(np.ones((1, size))))
     random = np.random.default_rng(seed)
-    studentised = np.full((resamples, *estimate.shape), np.nan)
-    for draw in studentised:
-        # Counting the units drawn is many times faster than drawing the counts.
-        times = np.bincount(random.integers(size, size=size), minlength=size)
-        drawn, spread = statistic(times.astype(float))
-        np.divide(drawn - estimate, spread, out=draw, where=spread > 0)
+    studentised = np.full((resamples, len(estimate)), np.nan)
+    for some in np.array_split(studentised, math.ceil(resamples * size / CELLS)):
+        drawn, spread = statistic(_times_drawn(len(some), size, random))
+        np.divide(drawn - estimate, spread, out=some, where=spread > 0)
     tail = (1 - confidence) / 2
     known = np.isfinite(studentised).any(axis=0) & (error > 0)
     upper, lower = np.zeros(estimate.shape), np.zeros(estimate.shape)
     if known.any():
         upper[known], lower[known] = np.nanquantile(studentised[:, known], [1 - tail, tail], axis=0)
     return Interval(estimate - upper * error, estimate - lower * error)
+
+
+def _times_drawn(draws: int, size: int, random: np.random.Generator) -> Array:
+    """How often each unit is drawn, a row per draw."""
+    # Counting the units drawn is many times faster than drawing the counts.
+    units = random.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
+    return np.bincount(units.ravel(), minlength=draws * size).reshape(draws, size).astype(float)
 
 
 def _clusters(successes: ArrayLike, trials: ArrayLike) -> tuple[Array, Array]:

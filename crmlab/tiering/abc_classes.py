@@ -26,7 +26,17 @@ from crmlab.show.result import (
 from crmlab.stats.intervals import bootstrap_t
 from crmlab.tiering import population
 from crmlab.tiering.layers import LAYERS, layer_names
-from crmlab.tiering.shares import Array, count, sorted_down, top_curve
+from crmlab.tiering.shares import (
+    Array,
+    Influence,
+    at,
+    count,
+    cumulated,
+    reached,
+    sorted_down,
+    squares_between,
+    top_curve,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -401,21 +411,31 @@ def needed_and_errors(
     ----------
     falling : ndarray, shape (customers,)
         Values above zero, largest first.
-    weights : ndarray, shape (customers,)
+    weights : ndarray, shape (..., customers)
         How often each counts.
     cuts : (float, float)
+
+    Returns
+    -------
+    two ndarrays, each of shape (..., 3)
     """
-    customers, totals = top_curve(falling, weights)
-    n, asked = customers[-1], np.asarray(cuts) * totals[-1]
-    needed = np.interp(asked, totals, customers) / n
-    places = np.searchsorted(totals[1:], asked, side="left").clip(max=len(falling) - 1)
-    cut = falling[places][:, None]
-    brought = np.asarray(cuts)[:, None] * falling
-    influence = -(np.maximum(falling - cut, 0) + cut * needed[:, None] - brought) / cut
-    none = np.zeros((1, len(falling)))
-    shares = np.diff(needed, prepend=0, append=1)
-    influence = np.diff(np.vstack([none, influence, none]), axis=0)
-    return shares, np.sqrt(influence**2 @ weights) / n
+    sums = customers, totals, _squares = cumulated(falling, weights)
+    n, shares = customers[..., -1:], np.asarray(cuts)
+    asked = shares * totals[..., -1:]
+    places = reached(totals, asked)
+    cut = falling[places]
+    needed = (at(customers, places) + (asked - at(totals, places)) / cut) / n
+    influence = Influence(
+        places,
+        np.stack([1 - needed, (shares - 1) / cut], axis=-1),
+        np.stack([-needed, shares / cut], axis=-1),
+    )
+    squares = [
+        squares_between(sums, influence.before(), influence),
+        squares_between(sums, influence.none(), influence)[..., -1:],
+    ]
+    errors = np.sqrt(np.concatenate(squares, axis=-1)) / n
+    return np.diff(needed, axis=-1, prepend=0, append=1), errors
 
 
 def _check(crm: Workspace, value: str, cuts: tuple[float, float]) -> None:

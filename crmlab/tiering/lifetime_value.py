@@ -477,7 +477,7 @@ def margin_multiple(retention: float, discount: float, years: int | None = None)
                 retention=retention
             )
         )
-    factor, _slope = _annuity(retention, discount, years)
+    factor, _slope = _annuity(np.array(retention), discount, years)
     return float(retention * factor)
 
 
@@ -497,21 +497,23 @@ def _check(discount: float, years: int | None) -> None:
         )
 
 
-def _annuity(retention: float, discount: float, years: int | None) -> tuple[float, float]:
+def _annuity(retention: Array, discount: float, years: int | None) -> tuple[Array, Array]:
     """Σ rᵗ⁻¹ / (1 + d)ᵗ over the years, and its derivative by r."""
     if years is None:
         factor = 1 / (1 + discount - retention)
         return factor, factor**2
-    terms = np.arange(1, years + 1)
-    present = (1 + discount) ** -terms.astype(float)
-    later = terms[1:]
-    slope = np.sum((later - 1) * retention ** (later - 2.0) * present[1:]) if years > 1 else 0.0
-    return float(np.sum(retention ** (terms - 1.0) * present)), float(slope)
+    factor, slope = np.zeros_like(retention), np.zeros_like(retention)
+    for year in range(1, years + 1):
+        present = (1 + discount) ** -float(year)
+        factor = factor + retention ** (year - 1) * present
+        if year > 1:
+            slope = slope + (year - 1) * retention ** (year - 2) * present
+    return factor, slope
 
 
 def _value(
     discount: float, years: int | None, length: float
-) -> Callable[[float, float], tuple[float, float, float]]:
+) -> Callable[[Array, Array], tuple[Array, Array, Array]]:
     """The lifetime value from mean profit p and share retained a of a period, and its slopes.
 
     With m = p/(a s) a year and r = a^(1/s), s the length of a period in years, the value is
@@ -519,9 +521,7 @@ def _value(
     """
     power = 1 / length
 
-    def value(profit: float, retained: float) -> tuple[float, float, float]:
-        if retained <= 0:
-            return np.nan, np.nan, np.nan
+    def value(profit: Array, retained: Array) -> tuple[Array, Array, Array]:
         yearly = retained**power
         factor, slope = _annuity(yearly, discount, years)
         scale = power * retained ** (power - 1)
@@ -605,7 +605,7 @@ def _of_tier(
     group: pd.DataFrame,
     active: int,
     length: float,
-    value: Callable[[float, float], tuple[float, float, float]],
+    value: Callable[[Array, Array], tuple[Array, Array, Array]],
     drawing: Mapping[str, Any],
 ) -> dict[str, Any]:
     """One row of the table, from the customers of a tier."""
@@ -646,29 +646,35 @@ def _yearly_and_value(
     stayed: Array,
     weights: Array,
     length: float,
-    value: Callable[[float, float], tuple[float, float, float]],
+    value: Callable[[Array, Array], tuple[Array, Array, Array]],
 ) -> tuple[Array, Array]:
     """Yearly profit of a retained customer, lifetime value, and that of one who is known to stay.
 
     With their standard errors. The last is the lifetime value over the yearly retention, which is
     the share retained to the power of 1 / length.
     """
-    size = weights.sum()
-    mean, share = weights @ profit / size, weights @ stayed / size
-    if share <= 0:
-        return np.full(3, np.nan), np.full(3, np.nan)
+    size = weights.sum(axis=-1, keepdims=True)
+    columns = np.column_stack([profit, stayed, profit**2, profit * stayed])
+    mean, share, square, product = np.split(weights @ columns / size, 4, axis=-1)
+    share = np.where(share > 0, share, np.nan)
     yearly, error = ratio_and_error(profit, stayed, weights)
     worth, by_mean, by_share = value(mean, share)
     retention = share ** (1 / length)
-    slopes = np.array(
-        [
-            [by_mean, by_share],
-            [by_mean / retention, (by_share - worth / (share * length)) / retention],
-        ]
+    by_both = [
+        (by_mean, by_share),
+        (by_mean / retention, (by_share - worth / (share * length)) / retention),
+    ]
+    # Who stayed is 0 or 1, and its own square.
+    variance, covariance, binomial = (
+        square - mean**2,
+        product - mean * share,
+        share * (1 - share),
     )
-    influence = slopes @ np.array([profit - mean, stayed - share])
-    errors = np.sqrt(influence**2 @ weights) / size
+    errors = [
+        np.sqrt((a**2 * variance + 2 * a * b * covariance + b**2 * binomial).clip(min=0) / size)
+        for a, b in by_both
+    ]
     return (
-        np.array([yearly[0] / length, worth, worth / retention]),
-        np.concatenate([error / length, errors]),
+        np.concatenate([yearly / length, worth, worth / retention], axis=-1),
+        np.concatenate([error / length, *errors], axis=-1),
     )

@@ -50,14 +50,14 @@ def stationary(transitions: ArrayLike) -> Array:
     if not np.allclose(matrix.sum(axis=1), 1):
         raise CrmlabError(_("The rows of a matrix of transitions add up to 1."))
     size = len(matrix)
-    flow = matrix.T - np.eye(size)
-    if np.linalg.matrix_rank(flow, tol=_ZERO) < size - 1:
+    system = np.vstack([matrix.T - np.eye(size), np.ones(size)])
+    target = np.append(np.zeros(size), 1.0)
+    shares, _rest, rank, _sizes = np.linalg.lstsq(system, target, rcond=_ZERO)
+    if rank < size:
         raise NotEnoughData(
             _("The long run depends on where customers begin; there is no one answer.")
         )
-    system = np.vstack([flow, np.ones(size)])
-    target = np.append(np.zeros(size), 1.0)
-    return np.clip(np.linalg.lstsq(system, target, rcond=None)[0], 0, None)
+    return np.clip(shares, 0, None)
 
 
 def with_inflow(inflow: ArrayLike, transitions: ArrayLike) -> Array:

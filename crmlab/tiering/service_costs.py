@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number
+from crmlab.show.once import once
 from crmlab.show.result import Exclusion
 from crmlab.stats.tiers import Tiers
 from crmlab.tiering import population
@@ -189,6 +190,7 @@ class Books:
         )
 
 
+@once
 def books(
     crm: Workspace, *, period_from: date | None = None, period_to: date | None = None
 ) -> Books:
@@ -251,17 +253,25 @@ def ratio_and_error(top: Array, bottom: Array, weights: Array) -> tuple[Array, A
     Parameters
     ----------
     top, bottom : ndarray, shape (customers,)
-    weights : ndarray, shape (customers,)
+    weights : ndarray, shape (..., customers)
         How often each customer counts.
+
+    Returns
+    -------
+    two ndarrays, each of shape (..., 1)
+        Missing where the lower sum is 0.
 
     References
     ----------
     Cochran, W. G. (1977), Sampling Techniques, 3rd ed., section 2.11.
     """
-    denominator = weights @ bottom
-    ratio = weights @ top / denominator
-    error = np.sqrt(weights @ (top - ratio * bottom) ** 2) / abs(denominator)
-    return np.array([ratio]), np.array([error])
+    columns = np.column_stack([top, bottom, top**2, top * bottom, bottom**2])
+    above, below, squared, product, square = np.split(weights @ columns, 5, axis=-1)
+    below = np.where(below == 0, np.nan, below)
+    ratio = above / below
+    # What is zero may come out a little below it.
+    around = (squared - 2 * ratio * product + ratio**2 * square).clip(min=0)
+    return ratio, np.sqrt(around) / np.abs(below)
 
 
 def is_clear(values: Array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -185,9 +186,28 @@ def count(top: float, customers: int) -> int:
 
 def top_curve(falling: Array, weights: Array) -> tuple[Array, Array]:
     """Cumulative number of customers and cumulative total, largest customers first, from 0."""
-    customers = np.concatenate([[0.0], np.cumsum(weights)])
-    totals = np.concatenate([[0.0], np.cumsum(weights * falling)])
+    customers, totals, _squares = cumulated(falling, weights)
     return customers, totals
+
+
+def cumulated(falling: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Sums of weight, weight × value and weight × value² over the largest customers, from none.
+
+    Parameters
+    ----------
+    falling : ndarray, shape (customers,)
+    weights : ndarray, shape (..., customers)
+
+    Returns
+    -------
+    three ndarrays, each of shape (..., customers + 1)
+    """
+    none = np.zeros((*weights.shape[:-1], 1))
+
+    def summed(values: Array) -> Array:
+        return np.concatenate([none, np.cumsum(values, axis=-1)], axis=-1)
+
+    return summed(weights), summed(weights * falling), summed(weights * falling**2)
 
 
 def shares_and_errors(
@@ -199,30 +219,117 @@ def shares_and_errors(
     ----------
     falling : ndarray, shape (customers,)
         Values, largest first.
-    weights : ndarray, shape (customers,)
+    weights : ndarray, shape (..., customers)
         How often each counts; with a sum of n.
     counts : array_like of int, shape (shares,)
         Customers at the top, each at most n.
     between : bool
         Shares between one count and the next, the first from 0, instead of from the top.
 
+    Returns
+    -------
+    two ndarrays, each of shape (..., shares)
+
     Notes
     -----
     With T the share, μ the mean, p the share of customers and q the value at the cut, a customer
     of value x influences T by (max(x − q, 0) + q p − T x)/μ; the standard error is the root of the
-    sum of squares over n.
+    sum of squares over n. The influence is a line in x on either side of the cut.
     """
     asked = np.asarray(counts, dtype=float)
-    customers, totals = top_curve(falling, weights)
-    n, total = customers[-1], totals[-1]
-    shares = np.interp(asked, customers, totals) / total
-    places = np.searchsorted(customers[1:], asked, side="left").clip(max=len(falling) - 1)
-    cut = falling[places][:, None]
-    influence = np.maximum(falling - cut, 0) + cut * (asked / n)[:, None]
-    influence = (influence - shares[:, None] * falling) * n / total
+    sums = customers, totals, _squares = cumulated(falling, weights)
+    n, total = customers[..., -1:], totals[..., -1:]
+    places = reached(customers, asked)
+    cut, above = falling[places], asked / n
+    shares = (at(totals, places) + (asked - at(customers, places)) * cut) / total
+    influence = Influence(
+        places,
+        np.stack([-cut * (1 - above), 1 - shares], axis=-1),
+        np.stack([cut * above, -shares], axis=-1),
+    )
+    before = influence.before() if between else influence.none()
     if between:
-        shares, influence = np.diff(shares, prepend=0), np.diff(influence, axis=0, prepend=0)
-    return shares, np.sqrt(influence**2 @ weights) / n
+        shares = np.diff(shares, axis=-1, prepend=0)
+    return shares, np.sqrt(squares_between(sums, before, influence)) / np.abs(total)
+
+
+def reached(cumulative: Array, asked: ArrayLike) -> NDArray[np.intp]:
+    """The first customer with whom the cumulative sums reach each value asked for.
+
+    Parameters
+    ----------
+    cumulative : ndarray, shape (..., customers + 1)
+        Rising, from 0.
+    asked : array_like, shape (..., values)
+    """
+    wanted = np.broadcast_to(asked, (*cumulative.shape[:-1], np.shape(asked)[-1]))
+    sums = cumulative[..., 1:]
+    places = [(sums < wanted[..., [one]]).sum(axis=-1) for one in range(wanted.shape[-1])]
+    return np.stack(places, axis=-1).clip(max=sums.shape[-1] - 1)
+
+
+def at(cumulative: Array, places: NDArray[np.intp]) -> Array:
+    """Cumulative sums of the customers before each place."""
+    return np.take_along_axis(cumulative, places, axis=-1)
+
+
+class Influence(NamedTuple):
+    """What a customer of value x adds to estimates: α + β x above a cut, another line below it.
+
+    Attributes
+    ----------
+    places : ndarray of int, shape (..., cuts)
+        Number of customers above each cut.
+    above, below : ndarray, shape (..., cuts, 2)
+        α and β on either side.
+    """
+
+    places: NDArray[np.intp]
+    above: Array
+    below: Array
+
+    def none(self) -> Influence:
+        """No influence at all, in the same shape."""
+        nothing = np.zeros_like(self.above)
+        return Influence(np.zeros_like(self.places), nothing, nothing)
+
+    def before(self) -> Influence:
+        """The influence at the cut before; none before the first."""
+        none = self.none()
+        return Influence(
+            np.concatenate([none.places[..., :1], self.places[..., :-1]], axis=-1),
+            np.concatenate([none.above[..., :1, :], self.above[..., :-1, :]], axis=-2),
+            np.concatenate([none.below[..., :1, :], self.below[..., :-1, :]], axis=-2),
+        )
+
+
+def squares_between(sums: tuple[Array, Array, Array], before: Influence, after: Influence) -> Array:
+    """Σ w (I₂ − I₁)² over customers sorted down, from their cumulated sums.
+
+    Parameters
+    ----------
+    sums
+        As `cumulated` returns them.
+    before, after : Influence
+        I₁ and I₂; the cuts of the second lie at or below those of the first.
+
+    Returns
+    -------
+    ndarray, shape (..., cuts)
+    """
+    everybody = np.full_like(after.places, sums[0].shape[-1] - 1)
+    parts = [
+        (after.above - before.above, np.zeros_like(everybody), before.places),
+        (after.above - before.below, before.places, after.places),
+        (after.below - before.below, after.places, everybody),
+    ]
+    found = np.zeros(after.places.shape)
+    for line, first, last in parts:
+        count, total, square = (at(one, last) - at(one, first) for one in sums)
+        level, slope = line[..., 0], line[..., 1]
+        found += level**2 * count + 2 * level * slope * total + slope**2 * square
+    # What is zero may come out a little below it.
+    return found.clip(min=0)
 
 
 def group_shares_and_errors(
@@ -235,17 +342,30 @@ def group_shares_and_errors(
     values : ndarray, shape (customers,)
     groups : ndarray of bool, shape (groups, customers)
         Who belongs to which group.
-    weights : ndarray, shape (customers,)
+    weights : ndarray, shape (..., customers)
         How often each customer counts.
+
+    Returns
+    -------
+    two ndarrays, each of shape (..., groups)
     """
-    weighted = weights * values
-    shares = groups @ weighted / weighted.sum()
-    influence = values * (groups - shares[:, None]) * weights.sum() / weighted.sum()
-    return shares, np.sqrt(influence**2 @ weights) / weights.sum()
+    total = (weights @ values)[..., None]
+    shares = weights @ np.where(groups, values, 0).T / total
+    within, outside = (weights @ np.where(mine, values**2, 0).T for mine in (groups, ~groups))
+    return shares, np.sqrt((1 - shares) ** 2 * within + shares**2 * outside) / np.abs(total)
 
 
 def gini_and_error(falling: Array, weights: Array) -> tuple[Array, Array]:
     """Gini coefficient of values sorted down and weighted, and its standard error.
+
+    Parameters
+    ----------
+    falling : ndarray, shape (customers,)
+    weights : ndarray, shape (..., customers)
+
+    Returns
+    -------
+    two ndarrays, each of shape (..., 1)
 
     Notes
     -----
@@ -253,8 +373,13 @@ def gini_and_error(falling: Array, weights: Array) -> tuple[Array, Array]:
     x and another value, a customer influences G by −2(m₁(x) − m)/μ + m(x − μ)/μ².
     """
     customers, totals = top_curve(falling, weights)
-    n, mean = customers[-1], totals[-1] / customers[-1]
-    smaller = (totals[-1] - totals[:-1] + falling * customers[:-1]) / n
-    middle = weights @ smaller / n
+    n = customers[..., -1:]
+    mean = totals[..., -1:] / n
+    smaller = (totals[..., -1:] - totals[..., :-1] + falling * customers[..., :-1]) / n
+    middle = _summed(weights, smaller) / n
     influence = -2 * (smaller - middle) / mean + middle * (falling - mean) / mean**2
-    return np.array([1 - middle / mean]), np.sqrt(np.array([influence**2 @ weights])) / n
+    return 1 - middle / mean, np.sqrt(_summed(weights, influence**2)) / n
+
+
+def _summed(weights: Array, values: Array) -> Array:
+    return np.einsum("...i,...i->...", weights, values)[..., None]

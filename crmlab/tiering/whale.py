@@ -393,7 +393,7 @@ def _whale_interval(
     def statistic(weights: Array) -> tuple[Array, Array]:
         shares, errors = shares_and_errors(falling, weights, tops)
         peak, error = ratio_and_error(gains, falling, weights)
-        return np.concatenate([shares, peak]), np.concatenate([errors, error])
+        return np.concatenate([shares, peak], axis=-1), np.concatenate([errors, error], axis=-1)
 
     low[:-1], high[:-1] = bootstrap_t(statistic, size, **drawing)
     low[-1] = high[-1] = 1.0
@@ -401,9 +401,9 @@ def _whale_interval(
 
 
 def _sums_and_errors(values: Array, weights: Array) -> tuple[Array, Array]:
-    sums = values @ weights
-    around = values - sums[:, None] / weights.sum()
-    return sums, np.sqrt(around**2 @ weights)
+    sums, squares = weights @ values.T, weights @ values.T**2
+    around = squares - sums**2 / weights.sum(axis=-1, keepdims=True)
+    return sums, np.sqrt(around.clip(min=0))
 
 
 def _whale_line(falling: Array) -> pd.DataFrame:

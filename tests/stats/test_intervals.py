@@ -53,9 +53,10 @@ def test_design_effect_ignores_clusters_without_trials():
 
 def mean_and_error(values):
     def statistic(weights):
-        mean = np.average(values, weights=weights)
-        spread = np.sum(weights * (values - mean) ** 2)
-        return np.array([mean]), np.array([np.sqrt(spread) / weights.sum()])
+        drawn = weights.sum(axis=1)
+        mean = weights @ values / drawn
+        spread = np.sum(weights * (values - mean[:, None]) ** 2, axis=1)
+        return mean[:, None], (np.sqrt(spread) / drawn)[:, None]
 
     return statistic
 

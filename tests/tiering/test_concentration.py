@@ -9,7 +9,7 @@ from crmlab.data.simulate.effects import declared
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.tiering import gini, layers, lorenz, top_shares
-from crmlab.tiering.shares import gini_and_error, shares_and_errors
+from crmlab.tiering.shares import gini_and_error, group_shares_and_errors, shares_and_errors
 
 
 def test_gini_equals_the_mean_absolute_difference():
@@ -60,6 +60,48 @@ def test_standard_errors_equal_the_spread_over_many_samples(sigma):
         spread = np.std([estimate for estimate, _error in results], axis=0)
         error = np.mean([error for _estimate, error in results], axis=0)
         np.testing.assert_allclose(error, spread, rtol=0.15)
+
+
+def influence_on_shares(falling, weights, counts):
+    """Shares and the influence of every customer on each, straight from the formula."""
+    values = np.repeat(falling, weights.astype(int))
+    n, mean = len(values), values.mean()
+    shares = np.array([values[:count].sum() / values.sum() for count in counts])
+    cut = np.array([values[count - 1] for count in counts])[:, None]
+    part = np.array(counts)[:, None] / n
+    over = np.maximum(values - cut, 0) + cut * part
+    return shares, (over - shares[:, None] * values) / mean
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_shares_of_many_draws_and_their_errors_are_those_of_the_formula(between):
+    random = np.random.default_rng(4)
+    falling = np.sort(random.lognormal(0, 1, 60))[::-1] - 0.2
+    draws = random.multinomial(60, np.full(60, 1 / 60), size=5).astype(float)
+    counts = [3, 12, 60]
+    found = shares_and_errors(falling, draws, counts, between=between)
+    for weights, shares, errors in zip(draws, *found, strict=True):
+        wanted, influence = influence_on_shares(falling, weights, counts)
+        if between:
+            wanted = np.diff(wanted, prepend=0)
+            influence = np.diff(influence, axis=0, prepend=0)
+        assert shares.tolist() == pytest.approx(wanted.tolist())
+        assert errors.tolist() == pytest.approx(
+            (np.sqrt((influence**2).sum(axis=1)) / 60).tolist(), abs=1e-8
+        )
+
+
+def test_shares_of_groups_of_many_draws_and_their_errors_are_those_of_the_formula():
+    random = np.random.default_rng(5)
+    values, groups = random.lognormal(0, 1, 40), np.arange(40) % 3 == np.arange(3)[:, None]
+    draws = random.multinomial(40, np.full(40, 1 / 40), size=5).astype(float)
+    shares, errors = group_shares_and_errors(values, groups, draws)
+    for weights, share, error in zip(draws, shares, errors, strict=True):
+        total = weights @ values
+        wanted = groups @ (weights * values) / total
+        influence = values * (groups - wanted[:, None]) * 40 / total
+        assert share.tolist() == pytest.approx(wanted.tolist())
+        assert error.tolist() == pytest.approx((np.sqrt(influence**2 @ weights) / 40).tolist())
 
 
 def test_shares_between_counts_add_up_with_weights():
