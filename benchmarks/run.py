@@ -423,7 +423,7 @@ def main() -> None:
     )
     parser.add_argument("--orders", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--large", action="store_true")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--only", choices=PARTS, nargs="+", help="shown, not written")
     asked = parser.parse_args()
     page = Page()

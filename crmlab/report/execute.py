@@ -55,6 +55,8 @@ _SKIP = "skip-execution"
 #: With the many objects that pandas and its relatives bring, looking for cycles as often as Python
 #: does by itself takes a tenth of the time of a run, and finds hardly any.
 _SELDOM_COLLECT = "--IPKernelApp.exec_lines=import gc; gc.set_threshold(100_000, 20, 20)"
+#: Nobody calls back what a run has executed.
+_NO_HISTORY = "--HistoryManager.enabled=False"
 
 #: Called with the number of cells begun and the number there are.
 Progress = Callable[[int, int], None]
@@ -337,7 +339,7 @@ class _OwnKernel(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         if self._kernel_spec is None:
             self._kernel_spec = KernelSpec(
-                resource_dir=RESOURCES, **get_kernel_dict([_SELDOM_COLLECT])
+                resource_dir=RESOURCES, **get_kernel_dict([_SELDOM_COLLECT, _NO_HISTORY])
             )
         return self._kernel_spec
 

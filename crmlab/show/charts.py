@@ -101,8 +101,12 @@ def new_axes(ax: Axes | None = None, *, size: tuple[float, float] = SIZE) -> Axe
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes, without the date and version that would change from run to run."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    # What savefig() would do, without drawing once more to find out what it need not know.
+    figure.set_dpi(DPI)
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
