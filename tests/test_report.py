@@ -366,6 +366,17 @@ def test_a_section_may_ask_for_a_column_itself():
     assert "Region (`orders.region`)" in shortened.cells[0].source
 
 
+def test_columns_that_a_section_asks_for_are_named_together():
+    wanted = ["orders.region", "contacts.channel", "orders.amount"]
+    notebook = new_notebook(cells=[markdown("a", "## By region", section="x", needs=wanted)])
+    _shortened, (left,) = leave_out.leave_out(notebook, NOTHING)
+    assert left.missing == {"orders": ("region", "amount"), "contacts": ("channel",)}
+    assert left.reason() == (
+        "It needs columns that these data do not have: "
+        "orders.region, orders.amount, contacts.channel."
+    )
+
+
 def test_a_measure_that_does_not_exist_is_named(measure):
     notebook = new_notebook(cells=[code("a", "1", section="x", needs=["fake.nothing"])])
     with pytest.raises(UnknownName, match=r"fake\.nothing"):

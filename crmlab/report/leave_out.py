@@ -148,12 +148,7 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
         if not reasons:
             kept.extend(cells)
             continue
-        left = [
-            LeftOut(section(cells[0]), _title(cells), _measure(name), first, tuple(others))
-            for name in reasons
-            for first, *others in [lacking[name]]
-        ]
-        left = [one for one in left if not _said_already(one, left)]
+        left = _reasons(cells, {name: lacking[name] for name in reasons})
         kept.append(_note(cells, reasons, left))
         gone.extend(left)
     shortened = deepcopy(notebook)
@@ -209,10 +204,21 @@ def _measure(name: str) -> str:
     return "" if name.partition(".")[0] in model.TABLES else name
 
 
-def _said_already(one: LeftOut, left: list[LeftOut]) -> bool:
-    """Whether a column that a section asks for is named by a measure of the section as well."""
-    of_measures = {column for other in left if other.measure for column in _each(other.missing)}
-    return not one.measure and set(_each(one.missing)) <= of_measures
+def _reasons(cells: list[NotebookNode], lacking: Mapping[str, list[Missing]]) -> list[LeftOut]:
+    """Why a section is left out: each measure, then the columns it asks for besides, together."""
+    place = section(cells[0]), _title(cells)
+    left = [
+        LeftOut(*place, name, first, tuple(others))
+        for name, (first, *others) in lacking.items()
+        if _measure(name)
+    ]
+    said = {column for one in left for column in _each(one.missing)}
+    besides: dict[str, tuple[str, ...]] = {}
+    for name, (first, *_others) in lacking.items():
+        for table, column in _each(first):
+            if not _measure(name) and (table, column) not in said:
+                besides[table] = (*besides.get(table, ()), column)
+    return [*left, LeftOut(*place, "", besides)] if besides else left
 
 
 def _each(missing: Missing) -> list[tuple[str, str]]:
