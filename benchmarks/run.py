@@ -1,7 +1,8 @@
 """Speed and memory against named peers and against the limits we set ourselves: ``make bench``.
 
-Every job runs in a process of its own, contestants several times in turn on the same file. The
-tables give medians of times and the largest of memories; they are written to
+Every job runs in a process of its own, contestants several times in turn on the same file. Of the
+summary and of the notebooks the tables give the fastest run, because whatever else a machine does
+only adds to the time, and the largest of memories; of what is short, medians. They are written to
 ``benchmarks/table.md``. A limit that is not met is said there and on the screen; the command ends
 well all the same, for a busy machine is no fault of the code.
 
@@ -147,10 +148,9 @@ class Took:
 
     @classmethod
     def of(cls, runs: Sequence[Mapping[str, float]]) -> Took:
-        """The median of the times, the largest of the memories."""
+        """The shortest of the times, the largest of the memories."""
         seconds, processor, imports = (
-            statistics.median(run[name] for run in runs)
-            for name in ("seconds", "processor", "imports")
+            min(run[name] for run in runs) for name in ("seconds", "processor", "imports")
         )
         return cls(seconds, processor, imports, max(run["megabytes"] for run in runs))
 
@@ -364,7 +364,7 @@ def notebooks(page: Page, _sizes: Sequence[int], _repeats: int) -> None:
         say(path.stem)
         # The first time Python compiles what it imports.
         runs = [job("notebook", path.stem) for _repeat in range(4)][1:]
-        notebook = statistics.median(run["seconds"] for run in runs)
+        notebook = min(run["seconds"] for run in runs)
         report, spent = _run_chapter(path.stem)
         rows.append((path.stem, f"{notebook:.1f}", f"{report:.1f}", f"{spent:.1f}"))
         what = f"chapter {path.stem}: its notebook"
@@ -373,7 +373,7 @@ def notebooks(page: Page, _sizes: Sequence[int], _repeats: int) -> None:
     page.table(
         "Chapters",
         "On the bundled company. The notebook: executed by papermill, the kernel's start and end "
-        "included; median of three runs. The report: `crmlab run`, which checks the data, executes "
+        "included; the fastest of three runs. The report: `crmlab run`, which checks the data, executes "
         "the notebook and writes page, workbook and tables.",
         ("chapter", "notebook, s", "report, s", "processor seconds of the report"),
         rows,
@@ -410,8 +410,8 @@ def about_run(asked: Sequence[str], repeats: int) -> str:
     )
     command = f'make bench ARGS="{" ".join(asked)}"' if asked else "make bench"
     return (
-        f"One run of `{command}`. Medians of {repeats} fresh processes in turn, 3 from {LONG:,} "
-        f"orders on. CPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} "
+        f"One run of `{command}`. Of the summary: the fastest of {repeats} fresh processes in turn, "
+        f"3 from {LONG:,} orders on, and the most memory of any. CPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} "
         f"processors; {packages}."
     )
 

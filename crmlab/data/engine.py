@@ -461,7 +461,8 @@ def summary_frame(table: pa.Table) -> pd.DataFrame:
     types: dict[Any, Any] = {pa.bool_(): pd.BooleanDtype()}
     frame = _dates_as_times(table).to_pandas(types_mapper=types.get)
     for name in frame.columns[frame.dtypes == "float64"]:
-        frame[name] = frame[name].round(DECIMALS) + 0.0
+        if table[name].null_count < len(frame):
+            frame[name] = frame[name].round(DECIMALS) + 0.0
     return frame
 
 
