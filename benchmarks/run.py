@@ -373,8 +373,8 @@ def notebooks(page: Page, _sizes: Sequence[int], _repeats: int) -> None:
     page.table(
         "Chapters",
         "On the bundled company. The notebook: executed by papermill, the kernel's start and end "
-        "included; the fastest of three runs. The report: `crmlab run`, which checks the data, executes "
-        "the notebook and writes page, workbook and tables.",
+        "included; the fastest of three runs. The report: `crmlab run`, which checks the data, "
+        "executes the notebook and writes page, workbook and tables.",
         ("chapter", "notebook, s", "report, s", "processor seconds of the report"),
         rows,
     )
@@ -410,9 +410,10 @@ def about_run(asked: Sequence[str], repeats: int) -> str:
     )
     command = f'make bench ARGS="{" ".join(asked)}"' if asked else "make bench"
     return (
-        f"One run of `{command}`. Of the summary: the fastest of {repeats} fresh processes in turn, "
-        f"3 from {LONG:,} orders on, and the most memory of any. CPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} "
-        f"processors; {packages}."
+        f"One run of `{command}`. Of the summary: the fastest of {repeats} fresh processes in "
+        f"turn, 3 from {LONG:,} orders on, and the most memory of any. CPython "
+        f"{platform.python_version()}, {platform.system()}, {os.cpu_count()} processors; "
+        f"{packages}."
     )
 
 
