@@ -259,7 +259,8 @@ def bootstrap_t(
     estimate, error = (found[0] for found in statistic(np.ones((1, size))))
     random = np.random.default_rng(seed)
     studentised = np.full((resamples, len(estimate)), np.nan)
-    for some in np.array_split(studentised, math.ceil(resamples * size / CELLS)):
+    parts = min(resamples, math.ceil(resamples * size / CELLS))
+    for some in np.array_split(studentised, parts):
         drawn, spread = statistic(_times_drawn(len(some), size, random))
         np.divide(drawn - estimate, spread, out=some, where=spread > 0)
     tail = (1 - confidence) / 2

@@ -222,7 +222,7 @@ def test_what_a_mapped_file_lacks_is_left_out_by_name(mapped):
 
 def test_what_too_few_customers_cannot_answer_is_left_out_with_the_reason(mapped):
     left = {one.section: one.reason() for one in mapped.report.left_out if one.too_few}
-    assert left["clusters"] == ("Clusters need at least 30 customers with revenue; there are 10.")
+    assert left["clusters"] == "Clusters need at least 30 customers with revenue; there are 10."
     assert "tiering.clusters" not in mapped.measures
     sections = {section(cell) for cell in nbformat.read(mapped.notebook, 4).cells}
     assert set(left) <= sections

@@ -3,6 +3,7 @@ import pytest
 import statsmodels.api as sm
 
 from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.stats import intervals
 from crmlab.stats.intervals import (
     bootstrap_t,
     design_effect,
@@ -82,6 +83,26 @@ def test_bootstrap_t_repeats_with_the_same_seed_and_moves_with_another():
     first = bootstrap_t(statistic, 50, resamples=99)
     assert bootstrap_t(statistic, 50, resamples=99) == first
     assert bootstrap_t(statistic, 50, resamples=99, seed=1) != first
+
+
+@pytest.mark.parametrize("cells", [10, 500, 2500])
+def test_bootstrap_t_draws_the_same_however_many_draws_are_counted_together(cells, monkeypatch):
+    drawn = []
+
+    def statistic(weights):
+        drawn.append(len(weights))
+        return mean_and_error(np.arange(50.0))(weights)
+
+    together = bootstrap_t(statistic, 50, resamples=99)
+    assert drawn == [1, 99]
+    drawn.clear()
+    monkeypatch.setattr(intervals, "CELLS", cells)
+    apart = bootstrap_t(statistic, 50, resamples=99)
+    assert apart.low == pytest.approx(together.low, rel=1e-12)
+    assert apart.high == pytest.approx(together.high, rel=1e-12)
+    assert sum(drawn[1:]) == 99
+    # Never an empty part, also where one draw alone is more than is counted together.
+    assert min(drawn) > 0
 
 
 def test_bootstrap_t_of_equal_values_is_a_point():
