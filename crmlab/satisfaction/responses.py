@@ -1,0 +1,410 @@
+"""The questionnaires that were answered, their items, and what is left out of the analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.data import model
+from crmlab.errors import NotEnoughData, UnknownName
+from crmlab.language import _, current_language, ngettext, number
+from crmlab.show.result import Exclusion
+
+if TYPE_CHECKING:
+    from crmlab.data.sources import Workspace
+
+#: Of more questionnaires than this a random sample of customers is taken.
+LARGEST = 200_000
+#: Ways of asking in which the company does not choose whom it asks.
+CONVENIENCE = ("call_centre",)
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Questionnaires that were answered, with what was left out.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        A row per answered questionnaire, with all columns of ``surveys``, those that the data do
+        not have all missing; `weight` is 1 where the data have no weights at all.
+    sent : int
+        Questionnaires sent in the chosen modes, answered or not.
+    left_out : dict of str to int
+        Answered questionnaires of other modes, by mode.
+    without_weight : int
+        Answered questionnaires without a weight where others have one; they are left out.
+    weighted : bool
+        Whether the data give weights.
+    modes : tuple of str
+        The chosen modes; empty where the data name none.
+    part : str
+        What the questionnaires are a sample of, in words; empty if they are all.
+    """
+
+    frame: pd.DataFrame
+    sent: int
+    left_out: dict[str, int]
+    without_weight: int
+    weighted: bool
+    modes: tuple[str, ...]
+    part: str = ""
+
+    @property
+    def unanswered(self) -> int:
+        """Questionnaires of the chosen modes that did not come back."""
+        return self.sent - len(self.frame) - self.without_weight
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """What is left out, each with its count."""
+        found = {
+            _("not answered"): self.unanswered,
+            _("answered, but without a weight"): self.without_weight,
+        }
+        for mode, count in self.left_out.items():
+            found[_("asked in the mode {mode}").format(mode=mode)] = count
+        return tuple(of_questionnaires(reason, count) for reason, count in found.items() if count)
+
+    def sentence(self) -> str:
+        """What is left out, in a sentence."""
+        parts = [one.words() for one in self.exclusions()]
+        said = (
+            _("Left out: {parts}.").format(parts=_("; ").join(parts))
+            if parts
+            else _("No questionnaire was left out.")
+        )
+        return f"{said} {self.part}" if self.part else said
+
+
+def of_questionnaires(reason: str, count: int) -> Exclusion:
+    """So many questionnaires left out."""
+    return Exclusion(reason, count, ngettext("questionnaire", "questionnaires", count))
+
+
+def responses(crm: Workspace, *, modes: Sequence[str] | None = None) -> Responses:
+    """The answered questionnaires of a workspace.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With surveys: response_id.
+    modes : sequence of str, optional
+        Modes that count. By default all in which the company chooses whom it asks: who calls the
+        call centre has chosen itself.
+
+    Returns
+    -------
+    Responses
+
+    Raises
+    ------
+    UnknownName
+        If no questionnaire has one of the modes.
+    NotEnoughData
+        If no questionnaire of these modes was answered.
+
+    Notes
+    -----
+    A questionnaire counts as answered when it has a time of answer; where the data have no such
+    column, every one does. Those without a mode count in any case.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> surveys = pd.DataFrame({"response_id": ["1", "2", "3"], "overall": [4, 5, 2],
+    ...     "mode": ["sample", "sample", "call_centre"]})
+    >>> found = responses(from_frames({"surveys": surveys}))
+    >>> found.frame["overall"].tolist(), found.left_out
+    ([4, 5], {'call_centre': 1})
+    """
+    workspace, part = _part(crm)
+    surveys = _complete(workspace.surveys)
+    there = sorted(surveys["mode"].dropna().unique())
+    chosen = _chosen(there, modes)
+    of_mode = surveys["mode"].isna() | surveys["mode"].isin(chosen)
+    answered = _answered(crm, surveys)
+    others = surveys.loc[answered & ~of_mode, "mode"].value_counts()
+    frame = surveys[answered & of_mode]
+    weighted = bool(frame["weight"].notna().any())
+    lacking = frame["weight"].isna() if weighted else pd.Series(False, frame.index)
+    frame = frame[~lacking].reset_index(drop=True)
+    if frame.empty:
+        raise NotEnoughData(_("No questionnaire was answered, so nothing is known of anybody."))
+    if not weighted:
+        frame = frame.assign(weight=1.0)
+    return Responses(
+        frame,
+        int(of_mode.sum()),
+        {str(mode): int(count) for mode, count in sorted(others.items())},
+        int(lacking.sum()),
+        weighted,
+        tuple(chosen),
+        part,
+    )
+
+
+def _complete(surveys: pd.DataFrame) -> pd.DataFrame:
+    """With every column of the model, so that no measure asks for one that is not there."""
+    absent = {
+        column.name: pd.Series(
+            pd.NaT if column.type in ("datetime", "date") else np.nan, surveys.index
+        )
+        for column in model.table("surveys").columns
+        if column.name not in surveys
+    }
+    return surveys.assign(**absent)
+
+
+def _chosen(there: Sequence[str], modes: Sequence[str] | None) -> list[str]:
+    if modes is None:
+        return [mode for mode in there if mode not in CONVENIENCE] or list(there)
+    unknown = [mode for mode in modes if mode not in there]
+    if unknown:
+        raise UnknownName(
+            _("No questionnaire has the mode {mode}; the modes are: {modes}.").format(
+                mode=unknown[0], modes=_(", ").join(there) or _("none")
+            )
+        )
+    return list(modes)
+
+
+def _answered(crm: Workspace, surveys: pd.DataFrame) -> pd.Series:
+    if crm.has("surveys", "answered_at"):
+        return surveys["answered_at"].notna()
+    return pd.Series(True, surveys.index)
+
+
+def _part(crm: Workspace) -> tuple[Workspace, str]:
+    """The workspace, or so many of its customers that their questionnaires can be held."""
+    rows = crm.rows("surveys")
+    if rows <= LARGEST:
+        return crm, ""
+    customers = int(crm.query("satisfaction_summary")["customer_id"].nunique())
+    some = max(1, int(customers * LARGEST / rows))
+    said = _("Of {rows} questionnaires those of {some} customers drawn at random are used.")
+    return crm.sample(customers=some), said.format(rows=number(rows), some=number(some))
+
+
+# --- what is known of a questionnaire besides its answers
+
+
+def facts(crm: Workspace) -> pd.DataFrame:
+    """What is known of the customer and the order of each questionnaire that was sent.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With surveys: response_id.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index response_id; tier, customer_region, industry, size, scope, customer_type,
+        account_manager of the customer; ordered_at, region, service_line, route, amount, damaged
+        and on_time of the order. What is not known is missing.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> surveys = pd.DataFrame({"response_id": ["1", "2"], "customer_id": ["A", "B"]})
+    >>> customers = pd.DataFrame({"customer_id": ["A"], "tier": ["key"]})
+    >>> crm = from_frames({"surveys": surveys, "customers": customers})
+    >>> facts(crm)["tier"].tolist()
+    ['key', nan]
+    """
+    workspace, _said = _part(crm)
+    return workspace.query("questionnaires").set_index("response_id")
+
+
+def grouped_by(crm: Workspace, frame: pd.DataFrame, by: str) -> pd.Series:
+    """The group of each questionnaire: a column of the questionnaire, its customer or its order.
+
+    Parameters
+    ----------
+    crm : Workspace
+    frame : pandas.DataFrame
+        Questionnaires, as in `Responses`: response_id, answered_at, sent_at.
+    by : str
+        A column of surveys (``"wave"``, ``"mode"``, ``"stratum"`` …), one of `facts` (``"tier"``,
+        ``"region"``, ``"on_time"`` …) or ``"month"``: the first day of the month of the answer, or
+        of the sending where no time of answer is given.
+
+    Returns
+    -------
+    pandas.Series
+        Named as `by`, with the index of `frame`; missing where it is not known.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such column; the message lists those there are.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> surveys = pd.DataFrame({"response_id": ["1", "2"], "wave": ["2025-Q1", "2025-Q2"]})
+    >>> crm = from_frames({"surveys": surveys})
+    >>> grouped_by(crm, responses(crm).frame, "wave").tolist()
+    ['2025-Q1', '2025-Q2']
+    """
+    if by == "month":
+        return _month(frame)
+    if by in frame.columns and crm.has("surveys", by):
+        return frame[by].rename(by)
+    known = facts(crm)
+    there = [column for column in known if known[column].notna().any()]
+    if by not in there:
+        columns = [column for column in frame if crm.has("surveys", column)]
+        raise UnknownName(
+            _(
+                "There is no column {column} to group the questionnaires by. There are: {names}."
+            ).format(column=by, names=_(", ").join(["month", *columns, *there]))
+        )
+    return frame["response_id"].map(known[by]).rename(by)
+
+
+def _month(frame: pd.DataFrame) -> pd.Series:
+    moment = frame["answered_at"].fillna(frame["sent_at"])
+    return moment.dt.to_period("M").dt.to_timestamp().rename("month")
+
+
+# --- items
+
+
+def items(crm: Workspace) -> pd.DataFrame:
+    """The items of the questionnaire, as the workspace declares them.
+
+    Parameters
+    ----------
+    crm : Workspace
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per item in the order of the questionnaire: item, dimension, label (in the current
+        language; the item's code where none is given), minimum, maximum, quality (technical,
+        functional or empty).
+    """
+    chinese = current_language() == "zh_CN"
+    rows = [
+        {
+            "item": one.item,
+            "dimension": one.dimension,
+            "label": (one.label_zh if chinese else "") or one.label or one.item,
+            "minimum": float(one.minimum),
+            "maximum": float(one.maximum),
+            "quality": one.quality,
+        }
+        for one in crm.settings.items
+    ]
+    names = ["item", "dimension", "label", "minimum", "maximum", "quality"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def item_names(crm: Workspace) -> dict[str, str]:
+    """Label of each item in the current language."""
+    table = items(crm)
+    return dict(zip(table["item"], table["label"], strict=True))
+
+
+def dimension_names(crm: Workspace) -> dict[str, str]:
+    """Label of each dimension in the current language; its code where crmlab has none.
+
+    The five dimensions of SERVQUAL and the logistics service are named as the course does.
+    """
+    taught = {
+        "tangibles": _("Tangibles"),
+        "reliability": _("Reliability"),
+        "responsiveness": _("Responsiveness"),
+        "assurance": _("Assurance"),
+        "empathy": _("Empathy"),
+        "logistics_service": _("Logistics service"),
+        "kano": _("Kano attributes"),
+        "price": _("Price"),
+    }
+    found = dict.fromkeys(one.dimension for one in crm.settings.items if one.dimension)
+    return {code: taught.get(code, code) for code in found}
+
+
+def wide(
+    crm: Workspace,
+    aspect: str,
+    *,
+    dimensions: Sequence[str] | None = None,
+    modes: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The answers of one aspect, a row per questionnaire and a column per item.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With answers: response_id, item, aspect, value.
+    aspect : str
+        Such as ``"perception"``, ``"expectation"`` or ``"importance"``.
+    dimensions : sequence of str, optional
+        Only the items of these dimensions.
+    modes : sequence of str, optional
+        As in `responses`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index response_id; columns in the order of the questionnaire, items that are not declared
+        last. An item that was not answered is NaN. Questionnaires without any are not there.
+
+    Raises
+    ------
+    NotEnoughData
+        If nobody answered such an item.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> answers = pd.DataFrame({"response_id": ["1", "1", "2"], "item": ["b", "a", "a"],
+    ...     "aspect": "perception", "value": [2.0, 5.0, 4.0]})
+    >>> wide(from_frames({"answers": answers}), "perception")
+    item           a    b
+    response_id
+    1            5.0  2.0
+    2            4.0  NaN
+    """
+    workspace, _said = _part(crm) if crm.has("surveys") else (crm, "")
+    answers = workspace.answers
+    of = answers[(answers["aspect"] == aspect) & answers["value"].notna()]
+    declared = [
+        one
+        for one in crm.settings.items
+        if dimensions is None or one.dimension in tuple(dimensions)
+    ]
+    if dimensions is not None:
+        of = of[of["item"].isin([one.item for one in declared])]
+    if crm.has("surveys"):
+        of = of[of["response_id"].isin(responses(crm, modes=modes).frame["response_id"])]
+    if of.empty:
+        raise NotEnoughData(
+            _("No questionnaire has an answer to an item of the aspect {aspect}.").format(
+                aspect=aspect
+            )
+        )
+    table = of.pivot_table(index="response_id", columns="item", values="value")
+    order = {one.item: place for place, one in enumerate(declared)}
+    columns = sorted(table.columns, key=lambda item: (order.get(item, len(order)), item))
+    return table[columns]
+
+
+def clusters(frame: pd.DataFrame) -> np.ndarray:
+    """Number of the customer of each questionnaire; who is not named stands alone.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        With customer_id and response_id, as in `Responses`.
+    """
+    named = frame["customer_id"].where(
+        frame["customer_id"].notna(), "response " + frame["response_id"].astype(str)
+    )
+    return np.asarray(pd.factorize(named)[0])
