@@ -7,6 +7,7 @@ the value to the end of its callbacks: computing, drawing, PNG, sentence, handin
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from typing import Any
 #: Moves of every control.
 MOVES = 20
 
+#: Chapters whose explorers are moved.
+CHAPTERS = ("satisfaction", "tiering")
 #: Explorers that must be there, so that none is forgotten in silence.
 EXPECTED = ("tiering.explore_thresholds", "tiering.explore_top_share", "tiering.explore_waits")
 
@@ -27,8 +30,10 @@ def moves() -> dict[str, list[float]]:
     shell = _shell()
     crm = crmlab.load()
     found: dict[str, list[float]] = {name: [] for name in EXPECTED}
-    for name, explore in _explorers(crmlab.tiering):
-        found[f"tiering.{name}"] = _timed(shell, explore, _result(crmlab.tiering, explore, crm))
+    for chapter in CHAPTERS:
+        module = getattr(crmlab, chapter)
+        for name, explore in _explorers(module):
+            found[f"{chapter}.{name}"] = _timed(shell, explore, _given(module, explore, crm))
     return found
 
 
@@ -39,22 +44,29 @@ def _shell() -> Any:
     return InteractiveShell.instance(display_pub_class=CapturingDisplayPublisher)
 
 
-def _explorers(chapter: ModuleType) -> Iterator[tuple[str, Callable[[Any], None]]]:
+def _explorers(chapter: ModuleType) -> Iterator[tuple[str, Callable[..., None]]]:
     for name in chapter.__all__:
         if name.startswith("explore_"):
             yield name, getattr(chapter, name)
 
 
-def _result(chapter: ModuleType, explore: Callable[[Any], None], crm: Any) -> Any:
-    """What an explorer explores: its argument's type is a Result, which knows its measure."""
-    (kind,) = [name for key, name in explore.__annotations__.items() if key != "return"]
+def _given(chapter: ModuleType, explore: Callable[..., None], crm: Any) -> tuple[Any, ...]:
+    """What an explorer is called with: the workspace, or a Result, which knows its measure."""
+    kinds = [
+        explore.__annotations__[name]
+        for name, parameter in inspect.signature(explore).parameters.items()
+        if parameter.default is parameter.empty
+    ]
+    if not kinds or kinds == ["Workspace"]:
+        return (crm,) * len(kinds)
+    (kind,) = kinds
     result_type = getattr(sys.modules[explore.__module__], kind)
     _chapter, _dot, measure = result_type.measure.partition(".")
-    return getattr(chapter, measure)(crm)
+    return (getattr(chapter, measure)(crm),)
 
 
-def _timed(shell: Any, explore: Callable[[Any], None], result: Any) -> list[float]:
-    controls = _controls(explore, result)
+def _timed(shell: Any, explore: Callable[..., None], given: tuple[Any, ...]) -> list[float]:
+    controls = _controls(explore, given)
     took = []
     for control in controls:
         for value in _values(control):
@@ -69,7 +81,7 @@ def _timed(shell: Any, explore: Callable[[Any], None], result: Any) -> list[floa
     return took
 
 
-def _controls(explore: Callable[[Any], None], result: Any) -> list[Any]:
+def _controls(explore: Callable[..., None], given: tuple[Any, ...]) -> list[Any]:
     """The explorer's controls, caught on their way to ipywidgets."""
     import ipywidgets
 
@@ -82,7 +94,7 @@ def _controls(explore: Callable[[Any], None], result: Any) -> list[Any]:
 
     ipywidgets.interactive_output = catching
     try:
-        explore(result)
+        explore(*given)
     finally:
         ipywidgets.interactive_output = original
     if not caught:
