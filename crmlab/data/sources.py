@@ -192,6 +192,9 @@ class Workspace:
         Day of the earliest order or other record.
     answered : dict
         What measures of these data have found so far (`crmlab.show.once`).
+    simulated : str or None
+        Student whose variant of the teaching company this is, empty for the bundled company; None
+        where the data are not simulated.
     """
 
     def __init__(
@@ -204,6 +207,7 @@ class Workspace:
         as_of: date,
         first_day: date,
         account: Account,
+        simulated: str | None = None,
     ) -> None:
         self._engine = engine
         self._columns = dict(columns)
@@ -215,6 +219,7 @@ class Workspace:
         self._source = source
         self.as_of = as_of
         self.first_day = first_day
+        self.simulated = simulated
 
     def __repr__(self) -> str:
         return f"<Workspace {self.source!r} as of {self.as_of}: {', '.join(self.tables)}>"
@@ -483,6 +488,7 @@ class Workspace:
             as_of=self.as_of,
             first_day=self.first_day,
             account=account,
+            simulated=self.simulated,
         )
 
     def _customer_ids(self) -> list[str]:
@@ -606,7 +612,7 @@ def _student(student: str, data: str | Path, as_of: date | None) -> Workspace:
             name=settings.shown(), student=student
         )
 
-    return _Loader(plan, {}, name).load(as_of, frames=tables)
+    return _Loader(plan, {}, name, simulated=student).load(as_of, frames=tables)
 
 
 def _folder(path: Path, as_of: date | None, *, bundled: bool = False) -> Workspace:
@@ -662,7 +668,10 @@ def _folder_loader(path: Path, *, bundled: bool = False) -> _Loader:
         )
     settings = _settings(path)
     plan = _same_names(settings, {name: [p.name for p in paths] for name, paths in found.items()})
-    return _Loader(plan, found, lambda: settings.shown() or path.resolve().name)
+    simulated = "" if bundled else None
+    return _Loader(
+        plan, found, lambda: settings.shown() or path.resolve().name, simulated=simulated
+    )
 
 
 def _same_names(
@@ -708,6 +717,7 @@ class _Loader:
     paths: Mapping[str, Sequence[Path]]
     source: Callable[[], str]
     account: Account = field(default_factory=Account)
+    simulated: str | None = None
 
     def load(
         self, as_of: date | None, frames: Mapping[str, pd.DataFrame] | None = None
@@ -732,6 +742,7 @@ class _Loader:
             as_of=day,
             first_day=stager.first_day(day),
             account=self.account,
+            simulated=self.simulated,
         )
 
     def inspect(self) -> tuple[list[Any], pd.DataFrame]:
