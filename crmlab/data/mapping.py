@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -156,6 +156,52 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Question:
+    """A column of a wide questionnaire: what it asks, and the scale of its answers.
+
+    Attributes
+    ----------
+    column : str
+        Column of the source.
+    item, aspect : str
+    minimum, maximum : float
+    """
+
+    column: str
+    item: str
+    aspect: str
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class Wide:
+    """How a file with a row per questionnaire and a column per question is read.
+
+    Attributes
+    ----------
+    reading : ColumnMap
+        How the answers are read, whichever column they stand in.
+    pattern : str
+        Name of the columns, such as ``"{item}_{aspect}"``; empty where `questions` are said.
+    questions : tuple of Question
+    unread : tuple of str
+        Columns of a file that fit the pattern of no question.
+    aspects : mapping of str to str
+        The aspects the pattern may name, as they are written in the file.
+    scales : mapping of str to (float, float)
+        Scale of an aspect, in place of its items' own.
+    """
+
+    reading: ColumnMap
+    pattern: str = ""
+    questions: tuple[Question, ...] = ()
+    unread: tuple[str, ...] = ()
+    aspects: Mapping[str, str] = field(default_factory=dict)
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TableMap:
     """Where one table of the model comes from.
 
@@ -190,6 +236,8 @@ class TableMap:
     filters : tuple of Filter
     strip, missing
         As for a column; they hold for all columns of the source.
+    wide : Wide or None
+        For answers: a row of the source is a questionnaire, with a column for each question.
     """
 
     table: str
@@ -211,6 +259,7 @@ class TableMap:
     filters: tuple[Filter, ...] = ()
     strip: bool = False
     missing: tuple[str, ...] = ("",)
+    wide: Wide | None = None
 
     @property
     def generated_key(self) -> bool:
@@ -223,6 +272,7 @@ class TableMap:
             return ()
         names = [name for column in self.columns.values() for name in column.sources]
         names += [name for name in self.key if name != "row_number"]
+        names += [question.column for question in self.wide.questions] if self.wide else []
         for rule in self.filters:
             names += rule.columns if rule.kind != "column" else ()
         return tuple(dict.fromkeys(names))
@@ -308,8 +358,9 @@ def parse(content: Mapping[str, Any], where: str = "mapping") -> MappingFile:
     'No'
     """
     _known(content, ("workspace", "items", *model.TABLES), where, _("table"))
+    settings = parse_settings(content, where)
     tables = {
-        name: _parse_table(name, section, where)
+        name: _parse_table(name, section, where, settings.items)
         for name, section in content.items()
         if name not in ("workspace", "items")
     }
@@ -320,7 +371,6 @@ def parse(content: Mapping[str, Any], where: str = "mapping") -> MappingFile:
                     where=where, table=table.table, source=table.source
                 )
             )
-    settings = parse_settings(content, where)
     if "orders" in tables and tables["orders"].record == "line":
         record: Literal["order", "line"] = "order" if tables["orders"].combine else "line"
         settings = _replaced(settings, record=record)
@@ -387,8 +437,6 @@ def check_timezone(name: str, where: str) -> None:
 
 
 def _replaced(settings: model.Settings, **changes: Any) -> model.Settings:
-    from dataclasses import replace
-
     return replace(settings, **changes)
 
 
@@ -444,7 +492,15 @@ _TABLE_SETTINGS: dict[str, tuple[type, ...]] = {
     "invalid": (str,),
     "orphans": (str,),
     "filter": (list,),
+    "wide": (bool,),
+    "items": (str, dict),
+    "aspect": (str,),
+    "aspects": (dict,),
+    "scales": (dict,),
 }
+
+#: Settings of a table that is read wide.
+_WIDE_SETTINGS = ("items", "aspect", "aspects", "scales")
 
 #: Settings of a column that a table may set for all its columns.
 _SHARED_SETTINGS: dict[str, tuple[type, ...]] = {
@@ -476,7 +532,9 @@ _COLUMN_SETTINGS: dict[str, tuple[type, ...]] = _SHARED_SETTINGS | {
 }
 
 
-def _parse_table(name: str, section: Any, where: str) -> TableMap:
+def _parse_table(
+    name: str, section: Any, where: str, items: tuple[model.Item, ...] = ()
+) -> TableMap:
     where = f"{where} [{name}]"
     _typed(section, (dict,), where, name)
     allowed = _TABLE_SETTINGS | _SHARED_SETTINGS
@@ -495,6 +553,7 @@ def _parse_table(name: str, section: Any, where: str) -> TableMap:
     _one_of(section, "one_row_is", ("order", "line", table.name), where)
     _one_of(section, "invalid", ("error", "exclude"), where)
     _one_of(section, "orphans", ("note", "error", "exclude"), where)
+    wide, section = _parse_wide(table, section, where, items)
     same, columns = _parse_columns(table, section, where)
     made = TableMap(
         table=name,
@@ -516,6 +575,7 @@ def _parse_table(name: str, section: Any, where: str) -> TableMap:
         filters=tuple(_parse_filter(table, rule, where) for rule in section.get("filter", ())),
         strip=section.get("strip", False),
         missing=_missing(section),
+        wide=wide,
     )
     _check_table(table, made, where)
     return made
@@ -612,7 +672,7 @@ def _missing(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _parse_key(table: model.Table, section: Mapping[str, Any], where: str) -> tuple[str, ...]:
     key = _tuple(section.get("key", ()))
-    if key and len(table.key) > 1:
+    if key and len(table.key) > 1 and not section.get("wide"):
         raise MappingError(
             _("{where}: the key of {table} is {key}; map these columns instead.").format(
                 where=where, table=table.name, key=", ".join(table.key)
@@ -690,13 +750,195 @@ def _check_table(table: model.Table, made: TableMap, where: str) -> None:
         )
     if made.same or made.generated_key:
         return
-    lacking = [name for name in table.key if name not in made.columns]
+    made_by_items = table.key[1:] if made.wide else ()
+    lacking = [name for name in table.key if name not in (*made.columns, *made_by_items)]
     if lacking:
         raise MappingError(
             _('{where}: the key {names} is not mapped. Map it, or say key = "row_number".').format(
                 where=where, names=", ".join(lacking)
             )
         )
+
+
+# --- wide questionnaires ------------------------------------------------------------------------
+
+
+def _parse_wide(
+    table: model.Table, section: Mapping[str, Any], where: str, items: tuple[model.Item, ...]
+) -> tuple[Wide | None, Mapping[str, Any]]:
+    """How a wide questionnaire is read, and the section without what concerns its answers."""
+    if not section.get("wide"):
+        given = [name for name in _WIDE_SETTINGS if name in section]
+        if given:
+            raise MappingError(
+                _("{where}: {name} is for a wide questionnaire; say wide = true as well.").format(
+                    where=where, name=given[0]
+                )
+            )
+        return None, section
+    _check_wide(table, section, where, items)
+    columns = dict(section.get("columns", {}))
+    answers = columns.pop("value", {})
+    _typed(answers, (dict,), f"{where} columns", "value")
+    shared = {key: section[key] for key in _SHARED_SETTINGS if key in section}
+    named = {"column": "value"} | dict(answers)
+    reading = _parse_column("value", named, shared, f"{where} columns.value")
+    scales = _scales(section, where)
+    wide = Wide(reading, aspects=_aspects(section, where), scales=scales)
+    rest = dict(section) | {"columns": columns}
+    _known(columns, ("response_id",), f"{where} columns", _("column"))
+    if isinstance(section["items"], str):
+        return replace(wide, pattern=_pattern(section, where)), rest
+    questions = _questions(section, where, items, scales)
+    return replace(wide, questions=questions), rest
+
+
+def _check_wide(
+    table: model.Table, section: Mapping[str, Any], where: str, items: tuple[model.Item, ...]
+) -> None:
+    refused = [name for name in ("from", "one_row_is", "combine") if name in section]
+    if table.name != "answers" or refused:
+        raise MappingError(
+            _("{where}: wide = true is for the table answers, read from files.").format(where=where)
+        )
+    if not section.get("items"):
+        raise MappingError(
+            _(
+                '{where}: say which column is which question: items = "{{item}}" where the columns'
+                " are called like the items, or a section [answers.items]."
+            ).format(where=where)
+        )
+    if not items:
+        raise MappingError(
+            _(
+                "{where}: the questions have no scales yet. Declare each with a section [[items]]:"
+                " item, dimension, minimum, maximum."
+            ).format(where=where)
+        )
+    if isinstance(section.get("columns"), str):
+        raise MappingError(
+            _("{where}: a wide questionnaire says its columns one by one, under items.").format(
+                where=where
+            )
+        )
+
+
+def _aspects(section: Mapping[str, Any], where: str) -> dict[str, str]:
+    """The aspects that columns may name, as the file writes them; without a pattern the one."""
+    known = model.table("answers").column("aspect").codes
+    spellings = section.get("aspects", {})
+    single = section.get("aspect", "perception")
+    for name in (single, *spellings.values(), *section.get("scales", {})):
+        _known({str(name): 1}, known, where, _("aspect"))
+    pattern = section["items"] if isinstance(section["items"], str) else ""
+    if "{aspect}" not in pattern:
+        return {"": single}
+    return {str(written): str(name) for written, name in spellings.items()} or {
+        name: name for name in known
+    }
+
+
+def _scales(section: Mapping[str, Any], where: str) -> dict[str, tuple[float, float]]:
+    scales: dict[str, tuple[float, float]] = {}
+    for aspect, ends in section.get("scales", {}).items():
+        _typed(ends, (list,), f"{where} scales", aspect)
+        if len(ends) != 2 or not ends[0] < ends[1]:
+            raise MappingError(
+                _("{where}: the scale of {name} is written [lowest, highest].").format(
+                    where=where, name=aspect
+                )
+            )
+        scales[aspect] = (float(ends[0]), float(ends[1]))
+    return scales
+
+
+def _pattern(section: Mapping[str, Any], where: str) -> str:
+    pattern = str(section["items"])
+    rest = pattern.replace("{item}", "", 1).replace("{aspect}", "", 1)
+    if "{item}" not in pattern or "{" in rest or "}" in rest:
+        raise MappingError(
+            _(
+                "{where}: items = {pattern!r} should hold {{item}}, and may hold {{aspect}}, as in"
+                ' "{{item}}_{{aspect}}".'
+            ).format(where=where, pattern=pattern)
+        )
+    return pattern
+
+
+def _questions(
+    section: Mapping[str, Any],
+    where: str,
+    items: tuple[model.Item, ...],
+    scales: Mapping[str, tuple[float, float]],
+) -> tuple[Question, ...]:
+    """The questions that a section ``[answers.items]`` names one by one."""
+    known = model.table("answers").column("aspect").codes
+    declared = {item.item: item for item in items}
+    single = section.get("aspect", "perception")
+    found = []
+    for name, entry in section["items"].items():
+        _known({name: 1}, declared, f"{where} items", _("item declared in [[items]]"))
+        columns = {single: entry} if isinstance(entry, str) else entry
+        _typed(columns, (dict,), f"{where} items", name)
+        _known(columns, known, f"{where} items.{name}", _("aspect"))
+        for aspect, column in columns.items():
+            _typed(column, (str,), f"{where} items.{name}", aspect)
+            found.append(_question(column, declared[name], aspect, scales))
+    return tuple(found)
+
+
+def _question(
+    column: str, item: model.Item, aspect: str, scales: Mapping[str, tuple[float, float]]
+) -> Question:
+    low, high = scales.get(aspect, (item.minimum, item.maximum))
+    return Question(column, item.item, aspect, float(low), float(high))
+
+
+def asked(
+    wide: Wide, there: Iterable[str], items: Iterable[model.Item], file: str
+) -> tuple[Question, ...]:
+    """The questions of a wide questionnaire whose columns a file has.
+
+    Parameters
+    ----------
+    wide : Wide
+    there : iterable of str
+        Columns of the file.
+    items : iterable of model.Item
+    file : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    MappingError
+        If no column fits the pattern.
+
+    Examples
+    --------
+    >>> item = model.Item("rel1", "reliability", maximum=7)
+    >>> wide = Wide(ColumnMap("value"), "{item}_{aspect}", aspects={"e": "expectation"})
+    >>> asked(wide, ["no", "rel1_e", "rel1_p"], [item], "a.csv")[0].column
+    'rel1_e'
+    """
+    if wide.questions:
+        return wide.questions
+    there = list(there)
+    found = []
+    expected = ""
+    for item in items:
+        for written, aspect in wide.aspects.items():
+            column = wide.pattern.replace("{item}", item.item).replace("{aspect}", written)
+            expected = expected or column
+            if column in there:
+                found.append(_question(column, item, aspect, wide.scales))
+    if not found:
+        raise MappingError(
+            _(
+                "{file} has no column that fits items = {pattern!r}, such as {expected}. It has:"
+                " {names}."
+            ).format(file=file, pattern=wide.pattern, expected=expected, names=", ".join(there))
+        )
+    return tuple(found)
 
 
 # --- small checks -------------------------------------------------------------------------------

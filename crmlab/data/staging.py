@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Steps of the accounting that take rows away; with ``kept`` they add up to ``read``.
-REMOVING = ("filtered", "invalid", "orphan_excluded", "combined", "after_as_of", "not_sampled")
+REMOVING = (
+    "filtered",
+    "unanswered",
+    "invalid",
+    "orphan_excluded",
+    "combined",
+    "after_as_of",
+    "not_sampled",
+)
 
 #: Converted rows held in memory; more are written to a temporary Parquet file.
 SPILL_ROWS = 2_000_000
@@ -78,6 +86,8 @@ class Staged:
         Faults seen while it was converted.
     filters : SourceFilters or None
         The filters of its source, which remember the rows of all its files.
+    questionnaires : int
+        Rows of its files read so far, where each is a questionnaire with many answers.
     """
 
     map: TableMap
@@ -87,6 +97,7 @@ class Staged:
     judged: bool = True
     found: list[Fault] = field(default_factory=list)
     filters: filters.SourceFilters | None = None
+    questionnaires: int = 0
 
     @property
     def file(self) -> str:
@@ -165,10 +176,17 @@ class Stager:
     def _convert_file(self, staged: Staged, position: int, path: Path, sink: _Sink) -> None:
         reading = files.Reading()
         there = files.columns(path, staged.map)
-        conversion = _Conversion(self, staged, path.name, there)
+        conversion = self._conversion(staged, path.name, there)
         for chunk in files.chunks(path, conversion.map, reading):
             sink.add(conversion.convert(chunk, position))
         conversion.finish(reading)
+
+    def _conversion(self, staged: Staged, file: str, there: Sequence[str]) -> Conversion:
+        if staged.map.wide is None:
+            return Conversion(self, staged, file, there)
+        from crmlab.data.wide import WideConversion
+
+        return WideConversion(self, staged, file, there)
 
     def _convert_frame(self, staged: Staged, frame: pd.DataFrame, sink: _Sink) -> None:
         import numpy as np
@@ -183,7 +201,7 @@ class Stager:
                     "The table {table} has a column with values of different kinds: {problem}."
                 ).format(table=staged.map.table, problem=error)
             ) from error
-        conversion = _Conversion(self, staged, "", [str(name) for name in frame.columns])
+        conversion = Conversion(self, staged, "", [str(name) for name in frame.columns])
         numbers = np.arange(1, len(frame) + 1)
         sink.add(conversion.convert(files.Chunk(numbers, cells), 0))
         conversion.finish(files.Reading(rows=len(frame)))
@@ -542,7 +560,7 @@ class Stager:
 # --- one file's conversion ----------------------------------------------------------------------
 
 
-class _Conversion:
+class Conversion:
     """The conversion of one file, chunk by chunk."""
 
     def __init__(self, stager: Stager, staged: Staged, file: str, there: Sequence[str]) -> None:

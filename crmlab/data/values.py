@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data import model
@@ -105,7 +105,7 @@ class Converter:
         self.found = found
 
     def column(
-        self, spec: ColumnMap, cells: pa.Table, numbers: np.ndarray
+        self, spec: ColumnMap, cells: pa.Table, numbers: np.ndarray, shown: str = ""
     ) -> tuple[pa.Array, np.ndarray]:
         """One column in the model's type, and which rows have a fault in it.
 
@@ -116,8 +116,11 @@ class Converter:
             The source's columns.
         numbers : array of int
             The rows' numbers in the file.
+        shown : str
+            Name that faults go by, if not the model's.
         """
         target = self.table.column(spec.name)
+        target = replace(target, name=shown) if shown else target
         made = _Column(self, spec, target, numbers)
         if spec.value is not None:
             values = made.constant()

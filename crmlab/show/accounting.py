@@ -51,6 +51,8 @@ def _steps() -> dict[str, str]:
         "spaces": _("spaces kept"),
         "missing": _("taken as missing"),
         "without_customer": _("without a customer"),
+        "questionnaires": _("questionnaires"),
+        "unanswered": _("not answered"),
         "invalid": _("not valid"),
         "orphan": _("pointing to nothing"),
         "orphan_excluded": _("left out: pointing to nothing"),
