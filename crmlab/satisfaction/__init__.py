@@ -1,10 +1,13 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
 from crmlab.satisfaction.responses import item_names, items, responses, wide
+from crmlab.satisfaction.servqual import gap_table, servqual
 
 __all__ = [
+    "gap_table",
     "item_names",
     "items",
     "responses",
+    "servqual",
     "wide",
 ]
