@@ -1,5 +1,6 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
+from crmlab.satisfaction.over_time import satisfaction_chart
 from crmlab.satisfaction.responses import item_names, items, responses, wide
 from crmlab.satisfaction.servqual import gap_table, servqual
 
@@ -8,6 +9,7 @@ __all__ = [
     "item_names",
     "items",
     "responses",
+    "satisfaction_chart",
     "servqual",
     "wide",
 ]

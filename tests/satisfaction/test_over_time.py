@@ -1,0 +1,92 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlab.data.sources import from_frames
+from crmlab.errors import NotEnoughData, UnknownName
+from crmlab.satisfaction.over_time import satisfaction_chart
+
+
+def workspace(months, answers=30, seed=1, **more):
+    """Answers of 3 and 4 by turns, moved by so much in each month."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for month, moved in enumerate(months):
+        day = pd.Timestamp(2024 + month // 12, month % 12 + 1, 10)
+        fours = round(answers * (0.5 + moved % 1))
+        draws = random.permutation([3] * (answers - fours) + [4] * fours) + int(moved)
+        rows += [(f"Q{month}-{n}", f"C{month}-{n}", day, draw) for n, draw in enumerate(draws)]
+    frame = pd.DataFrame(rows, columns=["response_id", "customer_id", "answered_at", "overall"])
+    return from_frames({"surveys": frame.assign(**more)})
+
+
+def test_a_lasting_change_is_seen_and_a_steady_year_is_not():
+    steady = satisfaction_chart(workspace([0] * 18))
+    changed = satisfaction_chart(workspace([0] * 12 + [1] * 6))
+    assert not steady.table["signal"].any()
+    assert changed.table["signal"].tolist() == [False] * 12 + [True] * 6
+    assert "No later batch breaks a rule" in steady.reading()
+    assert "the first in 2025-01" in changed.title()
+    assert "is higher by 1.00" in changed.reading()
+
+
+def test_the_limits_come_from_the_stated_phase_alone():
+    result = satisfaction_chart(workspace([0] * 12 + [1] * 6))
+    assert result.table["phase"].tolist() == [1] * 12 + [2] * 6
+    assert result.control.limits.centre == pytest.approx(3.5)
+    assert result.control.limits.points == 12
+
+
+def test_the_figure_and_its_limits_by_hand():
+    # 15 threes and 15 fours a month: s² = 30 · 1/4 / 29, pooled over 12 months.
+    row = satisfaction_chart(workspace([0] * 14)).table.iloc[-1]
+    sigma = np.sqrt(30 / 4 / 29)
+    assert row["value"] == pytest.approx(3.5)
+    assert row["upper"] == pytest.approx(3.5 + 3 * sigma / np.sqrt(30), rel=1e-3)
+
+
+def test_weights_make_a_batch_count_for_fewer_answers():
+    result = satisfaction_chart(workspace([0] * 13, weight=[1.0, 9.0] * 195))
+    assert result.table["effective"].iloc[0] == pytest.approx(30 * 25 / 41)
+
+
+def test_answers_of_one_customer_count_for_less():
+    result = satisfaction_chart(workspace([0] * 13, customer_id=["A", "A", "B"] * 130))
+    assert result.table["effective"].iloc[0] == pytest.approx(30**2 / (20**2 + 10**2))
+
+
+def test_the_share_of_satisfied_answers_has_binomial_limits():
+    row = satisfaction_chart(workspace([0] * 14), measure="top_two").table.iloc[-1]
+    assert row["value"] == pytest.approx(0.5)
+    assert row["upper"] == pytest.approx(0.5 + 3 * np.sqrt(0.25 / 30))
+
+
+def test_a_moving_average_starts_at_the_centre_and_sees_a_small_change():
+    months = [0] * 12 + [0.2] * 12
+    batches = satisfaction_chart(workspace(months))
+    average = satisfaction_chart(workspace(months), chart="ewma")
+    assert average.table["value"].iloc[0] == pytest.approx(3.5)
+    late = average.table["signal"].iloc[12:].sum()
+    beyond = (batches.table["rule"] == "western_1").iloc[12:].sum()
+    assert late > beyond
+
+
+def test_a_phase_that_already_varies_is_said():
+    reading = satisfaction_chart(workspace([0] * 5 + [1] + [0] * 8)).reading()
+    assert "In phase I itself these batches break a rule: 2024-06 (above" in reading
+
+
+def test_what_is_not_enough_or_not_known_is_said():
+    with pytest.raises(NotEnoughData, match="Phase I takes 12 batches; there are 3"):
+        satisfaction_chart(workspace([0, 0, 0]))
+    with pytest.raises(UnknownName, match="measure is one of mean, top_two, not nps"):
+        satisfaction_chart(workspace([0] * 12), measure="nps")
+    with pytest.raises(NotEnoughData, match="No questionnaire says how satisfied"):
+        satisfaction_chart(workspace([0] * 12, overall=None))
+
+
+def test_the_change_of_2025_is_seen_in_the_simulated_company(company):
+    result = satisfaction_chart(company, chart="ewma")
+    assert not result.table["signal"].iloc[:12].any()
+    assert result.table["signal"].iloc[15:].all()
+    assert result.change.low > 0
