@@ -1,0 +1,176 @@
+"""Ordered logit of answers that carry weights and come in clusters."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from crmlab.errors import NotEnoughData
+from crmlab.language import _
+from crmlab.stats.intervals import check_confidence
+
+Array = NDArray[np.float64]
+
+#: Step of the numeric derivative of the score, relative to the parameter.
+STEP = 1e-5
+#: The slope of the log-likelihood per answer that is still taken for a maximum.
+UPHILL = 1e-3
+#: A coefficient or log distance of cuts beyond this has no maximum.
+LARGEST = 25.0
+
+
+class Ordered(NamedTuple):
+    """A fitted ordered regression.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A row per column of x: coefficient, low, high, chance (two-sided probability of a
+        coefficient as far from 0 if it were 0).
+    pseudo_r_squared : float
+        McFadden's: 1 − log-likelihood over that without any x.
+    """
+
+    table: pd.DataFrame
+    pseudo_r_squared: float
+
+
+def ordered(
+    x: pd.DataFrame,
+    y: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    link: str = "logit",
+    confidence: float = 0.95,
+) -> Ordered:
+    """Regression of an answer on an ordered scale, such as 1 to 5, that takes only its order.
+
+    Parameters
+    ----------
+    x : pandas.DataFrame, shape (answers, columns)
+        Without a constant; best standardised.
+    y : array_like, shape (answers,)
+        Any values that can be sorted.
+    weights : array_like of float, shape (answers,), optional
+    clusters : array_like of int, shape (answers,), optional
+        Every answer alone where none are given.
+    link : {"logit", "probit"}
+    confidence : float
+
+    Returns
+    -------
+    Ordered
+
+    Raises
+    ------
+    NotEnoughData
+        If all answers are the same, there are fewer than two clusters, or some x tells the answers
+        apart without fail, so that no coefficient is large enough.
+
+    Notes
+    -----
+    P(y ≤ k) = F(c_k − xb) with increasing cuts c_k: a coefficient is the change of log-odds of a
+    higher answer per unit of x, the same at every cut. statsmodels' OrderedModel, which takes no
+    weights, with the log-likelihood weighted (pseudo-likelihood) and the analytic score; the errors
+    are the sandwich over clusters, the intervals t with the clusters less one degrees of freedom.
+
+    References
+    ----------
+    McCullagh, P. (1980), Journal of the Royal Statistical Society B 42, 109-142. Binder, D. A.
+    (1983), International Statistical Review 51, 279-292, on weights.
+
+    Examples
+    --------
+    >>> x = pd.DataFrame({"rating": [1.0, 2, 3, 4, 5, 6, 7, 8]})
+    >>> found = ordered(x, [1, 1, 2, 1, 2, 3, 2, 3])
+    >>> round(float(found.table.loc["rating", "coefficient"]), 2)
+    1.2
+    """
+    from scipy.stats import t
+
+    check_confidence(confidence)
+    codes, levels = pd.factorize(np.asarray(y), sort=True)
+    cluster = np.arange(len(codes)) if clusters is None else np.asarray(clusters)
+    cluster = np.unique(cluster, return_inverse=True)[1]
+    freedom = int(cluster.max()) if len(cluster) else 0
+    if len(levels) < 2 or freedom < 1:
+        raise NotEnoughData(
+            _("An ordered regression needs answers that differ, of at least 2 customers.")
+        )
+    weight = np.ones(len(codes)) if weights is None else np.asarray(weights, float)
+    fit = _fit(codes, x.to_numpy(float), weight / weight.mean(), cluster, link)
+    many = x.shape[1]
+    value, error = fit.params[:many], fit.bse[:many]
+    reach = t.ppf((1 + confidence) / 2, freedom) * error
+    chance = 2 * t.sf(np.abs(value / error), freedom)
+    table = pd.DataFrame(
+        {"coefficient": value, "low": value - reach, "high": value + reach, "chance": chance},
+        index=x.columns,
+    )
+    return Ordered(table, float(1 - fit.llf / _null(codes, weight / weight.mean())))
+
+
+def _null(codes: NDArray[np.intp], weight: Array) -> float:
+    """Log-likelihood of the shares alone."""
+    of_level = np.bincount(codes, weight)
+    return float(np.sum(of_level * np.log(of_level / of_level.sum())))
+
+
+def _fit(codes: Any, x: Array, weight: Array, cluster: Any, link: str) -> Any:
+    from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+    class Weighted(OrderedModel):
+        """With weights, and with the score of the cuts too, which statsmodels leaves to steps."""
+
+        def loglikeobs(self, params: Array) -> Array:
+            return np.asarray(super().loglikeobs(params) * weight)
+
+        def score_obs(self, params: Array, **_options: Any) -> Array:
+            low, high = self._bounds(params)
+            below, above = self.pdf(low), self.pdf(high)
+            per = weight / (self.prob(low, high) + 1e-20)
+            of_x = ((below - above) * per)[:, None] * self.exog
+            return np.column_stack([of_x, self._of_cuts(params, below * per, above * per)])
+
+        def _of_cuts(self, params: Array, below: Array, above: Array) -> Array:
+            # The first cut moves all; each further parameter is the log of a distance, which
+            # moves the cuts from its own on.
+            cuts = len(params) - self.exog.shape[1]
+            steps = np.append(1.0, np.exp(params[-cuts + 1 :])) if cuts > 1 else np.ones(1)
+            part = np.arange(cuts)
+            moved = above[:, None] * (self.endog[:, None] >= part)
+            moved -= below[:, None] * (self.endog[:, None] - 1 >= part)
+            return np.asarray(moved * steps)
+
+        def score(self, params: Array) -> Array:
+            return np.asarray(self.score_obs(params).sum(axis=0))
+
+        def hessian(self, params: Array) -> Array:
+            size = STEP * np.maximum(np.abs(params), 1.0)
+            rows = [
+                (self.score(params + step) - self.score(params - step)) / (2 * step.max())
+                for step in np.diag(size)
+            ]
+            return np.asarray((np.array(rows) + np.array(rows).T) / 2)
+
+    model = Weighted(codes, x, distr=link)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # What statsmodels warns of is looked at below.
+        warnings.simplefilter("ignore")
+        fit = model.fit(
+            method="bfgs", maxiter=300, disp=0, cov_type="cluster", cov_kwds={"groups": cluster}
+        )
+        left = np.abs(model.score(fit.params)).max() / len(codes)
+    if not left < UPHILL or not np.isfinite(fit.bse).all() or np.abs(fit.params).max() > LARGEST:
+        raise NotEnoughData(
+            _(
+                "The ordered regression finds no end: with {count} answers some rating tells "
+                "them apart without fail, or some answer is too rare."
+            ).format(count=len(codes))
+        )
+    return fit
