@@ -1,21 +1,37 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
+from crmlab.satisfaction.expectations import expectations
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
 from crmlab.satisfaction.responses import item_names, items, responses, wide
+from crmlab.satisfaction.sampling import (
+    allocate,
+    explore_sample_size,
+    margin_of_error,
+    sample_plan,
+    sample_size,
+    sample_size_mean,
+)
 from crmlab.satisfaction.scores import csat
 from crmlab.satisfaction.servqual import gap_table, servqual
 
 __all__ = [
+    "allocate",
     "csat",
+    "expectations",
+    "explore_sample_size",
     "gap_table",
     "item_names",
     "items",
+    "margin_of_error",
     "nps",
     "nps_error",
     "nps_interval",
     "nps_of",
     "responses",
+    "sample_plan",
+    "sample_size",
+    "sample_size_mean",
     "satisfaction_chart",
     "servqual",
     "wide",
