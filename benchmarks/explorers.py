@@ -20,7 +20,12 @@ MOVES = 20
 #: Chapters whose explorers are moved.
 CHAPTERS = ("satisfaction", "tiering")
 #: Explorers that must be there, so that none is forgotten in silence.
-EXPECTED = ("tiering.explore_thresholds", "tiering.explore_top_share", "tiering.explore_waits")
+EXPECTED = (
+    "satisfaction.explore_sample_size",
+    "tiering.explore_thresholds",
+    "tiering.explore_top_share",
+    "tiering.explore_waits",
+)
 
 
 def moves() -> dict[str, list[float]]:
