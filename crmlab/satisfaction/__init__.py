@@ -1,6 +1,8 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
+from crmlab.satisfaction.differences import score_differences
 from crmlab.satisfaction.expectations import expectations
+from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
 from crmlab.satisfaction.responses import item_names, items, responses, wide
@@ -18,11 +20,14 @@ from crmlab.satisfaction.servqual import gap_table, servqual
 __all__ = [
     "allocate",
     "csat",
+    "evaluation_table",
     "expectations",
+    "explore_kano",
     "explore_sample_size",
     "gap_table",
     "item_names",
     "items",
+    "kano",
     "margin_of_error",
     "nps",
     "nps_error",
@@ -33,6 +38,7 @@ __all__ = [
     "sample_size",
     "sample_size_mean",
     "satisfaction_chart",
+    "score_differences",
     "servqual",
     "wide",
 ]
