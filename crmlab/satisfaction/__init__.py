@@ -15,6 +15,7 @@ from crmlab.satisfaction.sampling import (
     sample_size_mean,
 )
 from crmlab.satisfaction.scores import csat
+from crmlab.satisfaction.service_change import service_change
 from crmlab.satisfaction.servqual import gap_table, servqual
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "sample_size_mean",
     "satisfaction_chart",
     "score_differences",
+    "service_change",
     "servqual",
     "wide",
 ]

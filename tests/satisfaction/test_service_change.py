@@ -1,0 +1,125 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlab.data.sources import from_frames
+from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.satisfaction.service_change import (
+    difference_in_differences,
+    ordered_logit,
+    service_change,
+)
+
+SINCE = "2025-01-01"
+
+
+def workspace(levels, answers=24, on_time=True):
+    """Answers about orders of each region before and after, at a mean level of halves."""
+    rows = []
+    for region, (before, after) in levels.items():
+        for month in range(24):
+            day = pd.Timestamp(2024 + month // 12, month % 12 + 1, 10)
+            middle = after if month >= 12 else before
+            for n in range(answers):
+                who = f"{region}{n}"
+                answer = int(np.floor(middle + (n % 2) / 2 + (n // 2 % 3 - 1)))
+                rows.append((f"{who}-{month}", who, day, region, answer, after == before or n > 2))
+    names = ["order_id", "customer_id", "ordered_at", "region", "overall", "on_time"]
+    frame = pd.DataFrame(rows, columns=names)
+    surveys = frame[["order_id", "customer_id", "overall"]].assign(
+        response_id="Q" + frame["order_id"], answered_at=frame["ordered_at"]
+    )
+    orders = frame.drop(columns=["overall"] if on_time else ["overall", "on_time"])
+    return from_frames({"surveys": surveys, "orders": orders})
+
+
+def test_the_change_is_that_of_the_region_less_that_of_the_others():
+    crm = workspace({"N": (3, 3.5), "S": (3, 3.5), "W": (2.5, 4)})
+    table = service_change(crm, region="W", since=SINCE).table.set_index("comparison")
+    assert table["change"].to_dict() == pytest.approx(
+        {"before_after": 1.5, "others": 0.5, "afterwards": 0.5, "beforehand": -0.5, "did": 1.0}
+    )
+    assert table.loc["did", "low"] > 0
+
+
+def test_two_groups_without_customers_in_common_have_the_linear_models_interval():
+    import statsmodels.api as sm
+
+    random = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        {
+            "y": random.normal(size=200),
+            "own": np.arange(200) % 2 == 0,
+            "after": np.arange(200) % 4 > 1,
+            "weight": random.uniform(1, 3, 200),
+            "who": np.arange(200) // 5,
+        }
+    )
+    found = difference_in_differences(
+        frame["y"], frame["own"], frame["after"], weights=frame["weight"], clusters=frame["who"]
+    )
+    design = pd.DataFrame({"c": 1.0, "own": frame["own"], "after": frame["after"]}).astype(float)
+    design["both"] = design["own"] * design["after"]
+    fitted = sm.WLS(frame["y"], design, weights=frame["weight"]).fit(
+        cov_type="cluster", cov_kwds={"groups": frame["who"]}, use_t=True
+    )
+    low, high = fitted.conf_int().loc["both"]
+    assert found.value == pytest.approx(fitted.params["both"])
+    # The small-sample factors of the two differ by a few per cent.
+    assert (found.high - found.low) == pytest.approx(high - low, rel=0.05)
+
+
+def test_card_and_kruegers_means_give_their_published_difference():
+    # Full-time equivalents in New Jersey and Pennsylvania (1994, table 3): 2.76, from unrounded
+    # means.
+    found = difference_in_differences([20.44, 21.03, 23.33, 21.17], [1, 1, 0, 0], [0, 1, 0, 1])
+    assert found.value == pytest.approx(2.76, abs=0.011)
+
+
+def test_without_a_change_nothing_is_claimed():
+    result = service_change(workspace({"N": (3, 3.5), "W": (3, 3.5)}), region="W", since=SINCE)
+    assert "no change that differs from elsewhere can be told" in result.title()
+    assert "cannot be told from these answers" in result.reading()
+
+
+def test_orders_on_time_stand_beside_it_where_they_are_known():
+    levels = {"N": (3, 3), "S": (3, 3), "W": (3, 4)}
+    known = service_change(workspace(levels), region="W", since=SINCE)
+    unknown = service_change(workspace(levels, on_time=False), region="W", since=SINCE)
+    assert known.table["on_time_change"].iloc[-1] == pytest.approx(0)
+    assert "on_time_change" not in unknown.table
+    assert "Which orders came on time is not known." in unknown.reading()
+
+
+def test_the_other_regions_serve_as_placebos():
+    result = service_change(
+        workspace({"N": (3, 3.5), "S": (3, 3.5), "W": (3, 4)}), region="W", since=SINCE
+    )
+    assert result.placebos.to_dict() == pytest.approx({"N": 0, "S": 0})
+    assert "among 2 regions" in result.reading()
+
+
+def test_a_region_or_a_day_that_is_not_there_is_named():
+    crm = workspace({"N": (3, 3), "W": (3, 3)})
+    with pytest.raises(NotEnoughData, match="region X; the regions are: N, W"):
+        service_change(crm, region="X", since=SINCE)
+    with pytest.raises(NotEnoughData, match="one of the four groups has none"):
+        service_change(crm, region="W", since="2030-01-01")
+    with pytest.raises(CrmlabError, match="since = soon is not a date"):
+        service_change(crm, region="W", since="soon")
+
+
+def test_an_ordered_logit_that_cannot_be_fitted_is_missing_not_wrong():
+    answers = pd.Series([3.0] * 6)
+    design = pd.DataFrame({"x": [0.0, 1.0] * 3})
+    assert np.isnan(ordered_logit(answers, design, pd.Series(range(6)), "x").value)
+
+
+def test_the_hub_of_the_simulated_company_is_found(company):
+    result = service_change(company, region="Southwest", since="2025-01-01")
+    did = result.table.set_index("comparison").loc["did"]
+    # effects.toml: .9 in the ordered logit beyond fewer late orders; .08 of orders on time.
+    assert result.logit.low < 0.9 < result.logit.high
+    assert did["on_time_low"] < 0.08 < did["on_time_high"]
+    assert did["low"] > 0
+    assert result.trend.low < 0 < result.trend.high
