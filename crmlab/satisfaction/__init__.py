@@ -1,6 +1,7 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
 from crmlab.satisfaction.differences import score_differences
+from crmlab.satisfaction.drivers import drivers
 from crmlab.satisfaction.expectations import expectations
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
@@ -17,10 +18,12 @@ from crmlab.satisfaction.sampling import (
 from crmlab.satisfaction.scores import csat
 from crmlab.satisfaction.service_change import service_change
 from crmlab.satisfaction.servqual import gap_table, servqual
+from crmlab.stats.relative_importance import lmg
 
 __all__ = [
     "allocate",
     "csat",
+    "drivers",
     "evaluation_table",
     "expectations",
     "explore_kano",
@@ -29,6 +32,7 @@ __all__ = [
     "item_names",
     "items",
     "kano",
+    "lmg",
     "margin_of_error",
     "nps",
     "nps_error",

@@ -232,6 +232,39 @@ def from_influence(
     return Estimate(value, value - reach, value + reach, np.nan)
 
 
+def probability(found: Estimate, freedom: int, *, confidence: float = 0.95) -> float:
+    """Probability that chance alone brings a figure as far from 0, from its t interval.
+
+    Parameters
+    ----------
+    found : Estimate
+        With a t interval that has the figure in the middle.
+    freedom : int
+        Degrees of freedom of the interval.
+    confidence : float
+        Of the interval.
+
+    Returns
+    -------
+    float
+        Two-sided; NaN without an interval, or where it has no width.
+
+    Examples
+    --------
+    >>> found = difference([3, 4, 5, 1, 2, 3], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1])
+    >>> round(probability(found, 4), 4)
+    0.0705
+    """
+    from scipy.stats import t
+
+    check_confidence(confidence)
+    reach = (found.high - found.low) / 2
+    if freedom < 1 or not reach > 0:
+        return np.nan
+    error = reach / t.ppf((1 + confidence) / 2, freedom)
+    return float(2 * t.sf(abs(found.value) / error, freedom))
+
+
 def _known(
     values: ArrayLike, weights: ArrayLike | None, clusters: ArrayLike | None
 ) -> tuple[Array, Array, NDArray[np.intp]]:

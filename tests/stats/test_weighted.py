@@ -89,3 +89,17 @@ def test_a_share_without_weights_is_wilsons_on_the_effective_number():
     found = weighted.share([True] * 8 + [False] * 2, clusters=np.arange(10))
     assert found.effect == pytest.approx(10 / 9)
     assert 0.4 < found.low < 0.5
+
+
+def test_probability_of_a_difference_is_that_of_the_pooled_t_test():
+    one, other = VALUES[:20], VALUES[20:40]
+    groups = np.arange(40) < 20
+    found = weighted.difference(VALUES[:40], groups, ~groups, confidence=0.9)
+    expected = stats.ttest_ind(one, other).pvalue
+    assert weighted.probability(found, 38, confidence=0.9) == pytest.approx(expected)
+
+
+def test_without_an_interval_there_is_no_probability():
+    assert np.isnan(weighted.probability(NOTHING, 10))
+    assert np.isnan(weighted.probability(weighted.mean([1.0, 1.0]), 1))
+    assert np.isnan(weighted.probability(weighted.mean([1.0, 2.0]), 0))
