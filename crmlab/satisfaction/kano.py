@@ -575,16 +575,20 @@ def _label_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: Sequence[str]
     taken = [(a - 0.012, b - 0.012, a + 0.012, b + 0.012) for a, b in zip(x, y, strict=True)]
     taken += [(0.8, 0, 1, 0.04), (0.8, 0.96, 1, 1), (0, 0, 0.2, 0.04), (0, 0.96, 0.2, 1)]
     for a, b, name in zip(x, y, names, strict=True):
-        width = 0.0155 * sum(2 if ord(letter) > 0x2E80 else 1.15 for letter in name)
+        width = sum(0.0235 if ord(letter) > 0x2E80 else 0.0128 for letter in name)
         places = [
             (a + side * 0.02 - (width if side < 0 else 0), b + up)
             for up in (0.03, -0.03, 0.07, -0.07, 0.11, -0.11)
             for side in (1, -1)
         ]
         boxes = [(left, middle - 0.02, left + width, middle + 0.02) for left, middle in places]
-        free = [box for box in boxes if _free(box, taken)] or boxes
-        taken.append(free[0])
-        axes.text(free[0][0], (free[0][1] + free[0][3]) / 2, name, va="center", fontsize=10)
+        left, low, right, high = next((box for box in boxes if _free(box, taken)), boxes[0])
+        taken.append((left, low, right, high))
+        start = left >= a
+        axes.text(
+            left if start else right, (low + high) / 2, name,
+            ha="left" if start else "right", va="center", fontsize=10,
+        )  # fmt: skip
 
 
 def _free(box: tuple[float, ...], taken: Sequence[tuple[float, ...]]) -> bool:
@@ -647,7 +651,7 @@ def _draw_table(axes: Axes, table: pd.DataFrame) -> Any:
     for row in range(5):
         for column in range(5):
             axes.text(
-                column + 0.5, row + 0.5, charts.wrapped(table.iloc[row, column], 12),
+                column + 0.5, row + 0.5, table.iloc[row, column],
                 ha="center", va="center", fontsize=9,
             )  # fmt: skip
     return axes.add_patch(
