@@ -1,6 +1,7 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
 from crmlab.satisfaction.differences import score_differences
+from crmlab.satisfaction.disconfirmation import disconfirmation
 from crmlab.satisfaction.drivers import drivers
 from crmlab.satisfaction.expectations import expectations
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
@@ -23,6 +24,7 @@ from crmlab.stats.relative_importance import lmg
 __all__ = [
     "allocate",
     "csat",
+    "disconfirmation",
     "drivers",
     "evaluation_table",
     "expectations",

@@ -251,6 +251,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "apart": (_("Differs"), "boolean"),
         "importance": (_("Importance"), "percent"),
         "contribution": (_("Adds to the weighted gap"), "number"),
+        "disconfirmation": (_("Against expectations"), "text"),
         "at_start": (_("At the start"), "number"),
         "at_end": (_("At the end"), "number"),
         "a_year": (_("Change a year"), "number"),
