@@ -1,0 +1,610 @@
+"""Key drivers of satisfaction (满意度驱动因素): which attributes satisfaction goes with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.language import _, number, percent
+from crmlab.satisfaction.ratings import (
+    NEEDS,
+    Rated,
+    deviation,
+    ends,
+    listed,
+    names_of,
+    outcome_name,
+    quoted,
+    rated,
+    standardised,
+)
+from crmlab.show import charts
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Result,
+    intervals_in_brackets,
+    measure,
+    require,
+)
+from crmlab.stats.ordered import ordered
+from crmlab.stats.relative_importance import (
+    BOOTSTRAPPED,
+    Array,
+    correlations,
+    lmg,
+    resampled,
+    shares_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from crmlab.data.sources import Workspace
+
+#: The two first are called certain from this share of resamples on.
+CERTAIN = 0.95
+#: Variance inflation from which on items overlap somewhat, and strongly.
+SOME, MUCH = 1.5, 5.0
+
+
+# --- the measure
+
+
+@dataclass(frozen=True, repr=False)
+class Drivers(Result):
+    """Result of `drivers` by ordinary regression.
+
+    Attributes
+    ----------
+    of : str
+        The outcome, a column of surveys.
+    r_squared : pandas.Series
+        Of the regression: estimate, low, high (both NaN without resamples).
+    draws : pandas.DataFrame
+        What each item brings to R² in each resample; empty with more than 12 items.
+    names : dict of str to str
+        Label of each item.
+    rated : Rated
+    confidence : float
+    """
+
+    measure = "satisfaction.drivers"
+
+    of: str
+    r_squared: pd.Series
+    draws: pd.DataFrame
+    names: dict[str, str]
+    rated: Rated
+    confidence: float
+
+    @property
+    def first(self) -> list[str]:
+        """The two items that bring most to R²."""
+        return list(self.table["item"].head(2))
+
+    @property
+    def agreement(self) -> float:
+        """Share of resamples in which the same two items bring most; NaN without resamples."""
+        if self.draws.empty:
+            return np.nan
+        order = np.argsort(-self.draws.to_numpy(), axis=1, kind="stable")[:, :2]
+        own = [self.draws.columns.get_loc(item) for item in self.first]
+        return float((np.sort(order, axis=1) == np.sort(own)).all(axis=1).mean())
+
+    def formats(self) -> Mapping[str, str]:
+        return {"low": "number", "high": "number"}
+
+    def value_labels(self) -> Mapping[str, Mapping[str, str]]:
+        return {"item": self.names}
+
+    def main_columns(self) -> Sequence[str]:
+        return [name for name in self.table if name not in ("slope", "rating")]
+
+    def title(self) -> str:
+        one, other = (quoted(item, self.names) for item in self.first)
+        if self.agreement >= CERTAIN:
+            words = _("{one} and {other} go furthest with {outcome}")
+        else:
+            words = _("{one} and {other} come first, but it is not certain that they do")
+        return words.format(one=one, other=other, outcome=outcome_name(self.of))
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        axes = charts.new_axes(ax, size=(charts.SIZE[0], max(2.6, 0.5 * len(self.table) + 1.5)))
+        places = np.arange(len(self.table))[::-1]
+        first = self.table["item"].isin(self.first)
+        colours = np.where(first & (self.agreement >= CERTAIN), charts.ORANGE, charts.BLUE)
+        axes.barh(places, self.table["part"], color=colours, height=0.6)
+        axes.hlines(
+            places, self.table["part_low"], self.table["part_high"], color=charts.INK,
+            linewidth=1.5,
+        )  # fmt: skip
+        labels = [charts.wrapped(self.names.get(item, item), 24) for item in self.table["item"]]
+        axes.set_yticks(places, labels)
+        axes.set_xlim(0, None)
+        charts.share_axis(axes.xaxis)
+        axes.set_xlabel(
+            charts.wrapped(
+                _("Part of the differences in {outcome} (R²), with {confidence} interval").format(
+                    outcome=outcome_name(self.of), confidence=percent(self.confidence, 0)
+                ),
+                62,
+            )
+        )
+        charts.set_title(axes, self.title())
+        return axes
+
+    def reading(self) -> str:
+        parts = [self._whole(), self._two(), self._each(), self._overlap()]
+        cause = _(
+            "This is association, not cause: a customer who is content for another reason may "
+            "rate everything higher."
+        )
+        return "\n\n".join([*parts, cause, self.rated.sentence(self.names)])
+
+    def _whole(self) -> str:
+        words = (
+            _(
+                "In {count} questionnaires of {customers} customers the ratings of {items} "
+                "attributes together account for {whole} of the differences in {outcome} ({low} "
+                "to {high})."
+            )
+            if np.isfinite(self.r_squared["low"])
+            else _(
+                "In {count} questionnaires of {customers} customers the ratings of {items} "
+                "attributes together account for {whole} of the differences in {outcome}; with so "
+                "many attributes there are no intervals of the parts."
+            )
+        )
+        return words.format(
+            count=number(len(self.rated.x)),
+            customers=number(self.rated.customers),
+            items=number(len(self.table)),
+            whole=percent(self.r_squared["estimate"]),
+            outcome=outcome_name(self.of),
+            low=percent(self.r_squared["low"]) if np.isfinite(self.r_squared["low"]) else "",
+            high=percent(self.r_squared["high"]) if np.isfinite(self.r_squared["high"]) else "",
+        )
+
+    def _two(self) -> str:
+        one, other = self.table.iloc[0], self.table.iloc[1]
+        words = _("The largest parts go with {one}, {first}, and with {other}, {second}.")
+        said = words.format(
+            one=quoted(one["item"], self.names),
+            other=quoted(other["item"], self.names),
+            first=_bracketed(one["part"], one["part_low"], one["part_high"]),
+            second=_bracketed(other["part"], other["part_low"], other["part_high"]),
+        )
+        if not np.isfinite(self.agreement):
+            return said
+        certain = (
+            _("These two come first in {share} of resamples: that is as good as certain.")
+            if self.agreement >= CERTAIN
+            else _(
+                "These two come first in only {share} of resamples, so with other customers "
+                "asked it might be others."
+            )
+        )
+        return " ".join([said, certain.format(share=percent(self.agreement, 0))])
+
+    def _each(self) -> str:
+        parts = [
+            _("{item} {value} ({low} to {high})").format(
+                item=quoted(row.item, self.names),
+                value=number(row.beta, 2),
+                low=number(row.low, 2),
+                high=number(row.high, 2),
+            )
+            for row in self.table.itertuples()
+        ]
+        said = _(
+            "The other ratings equal, a rating one standard deviation higher goes with {outcome} "
+            "that is higher by so many standard deviations: {parts}. {intervals}"
+        ).format(
+            outcome=outcome_name(self.of),
+            parts=_("; ").join(parts),
+            intervals=intervals_in_brackets(self.confidence),
+        )
+        return " ".join([said, untold(self.table, self.names)])
+
+    def _overlap(self) -> str:
+        worst = self.table.loc[self.table["vif"].idxmax()]
+        inflation = float(worst["vif"])
+        if inflation < SOME:
+            words = _(
+                "The ratings hardly go with each other (the largest variance inflation factor is "
+                "{vif}), so any way of sharing out R² gives nearly the same."
+            )
+        elif inflation < MUCH:
+            words = _(
+                "The ratings go with each other: the variance inflation factor of {item} is {vif}, "
+                "so its coefficient is {times} times as uncertain as it would be alone."
+            )
+        else:
+            words = _(
+                "The ratings go strongly with each other: the variance inflation factor of {item} "
+                "is {vif}. Their coefficients cannot be kept apart; the parts of R² share out what "
+                "they have in common."
+            )
+        return words.format(
+            item=quoted(worst["item"], self.names),
+            vif=number(inflation, 1) if np.isfinite(inflation) else "∞",
+            times=number(np.sqrt(inflation), 1) if np.isfinite(inflation) else "∞",
+        )
+
+    def alt(self) -> str:
+        parts = [
+            _("{item} {share}").format(item=quoted(row.item, self.names), share=percent(row.part))
+            for row in self.table.itertuples()
+        ]
+        return _("Bars of the part of R² of {outcome} that each attribute brings: {parts}.").format(
+            outcome=outcome_name(self.of), parts=_("; ").join(parts)
+        )
+
+    def _define(self) -> Definition:
+        return Definition(
+            numerator=_("Mean over all orders of the attributes of what each adds to R² (LMG)"),
+            denominator=_("All differences in {outcome} between the questionnaires").format(
+                outcome=outcome_name(self.of)
+            ),
+            period=self.context.period(),
+            method=_method(self.rated).format(
+                confidence=percent(self.confidence, 0), resamples=number(len(self.draws))
+            ),
+            source=self.context.source,
+            exclusions=self.rated.exclusions(),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class OrderedDrivers(Drivers):
+    """Result of `drivers` by ordered logit: odds ratios in place of parts of R².
+
+    Attributes
+    ----------
+    pseudo_r_squared : float
+        McFadden's.
+    ranks_agree : float
+        Rank correlation of the coefficients with those of ordinary regression.
+    """
+
+    pseudo_r_squared: float
+    ranks_agree: float
+
+    def formats(self) -> Mapping[str, str]:
+        return {"low": "number", "high": "number"}
+
+    def main_columns(self) -> Sequence[str]:
+        return list(self.table.columns)
+
+    def title(self) -> str:
+        row = self.table.iloc[0]
+        words = _("{item}: a standard deviation more, {times} times the odds of a higher answer")
+        return words.format(
+            item=quoted(row["item"], self.names), times=number(row["odds_ratio"], 1)
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        axes = charts.new_axes(ax, size=(charts.SIZE[0], max(2.6, 0.45 * len(self.table) + 1.5)))
+        places = np.arange(len(self.table))[::-1]
+        axes.axvline(1, color=charts.MUTED, linestyle="--", linewidth=1)
+        axes.hlines(places, self.table["low"], self.table["high"], color=charts.BLUE)
+        axes.scatter(self.table["odds_ratio"], places, color=charts.BLUE, zorder=3)
+        labels = [charts.wrapped(self.names.get(item, item), 24) for item in self.table["item"]]
+        axes.set_yticks(places, labels)
+        axes.set_ylim(-0.7, len(self.table) - 0.3)
+        axes.set_xlabel(
+            charts.wrapped(
+                _(
+                    "Odds ratio of a higher answer per standard deviation, with {confidence} "
+                    "interval; dashed: no difference"
+                ).format(confidence=percent(self.confidence, 0)),
+                62,
+            )
+        )
+        charts.set_title(axes, self.title())
+        return axes
+
+    def reading(self) -> str:
+        parts = [
+            _("{item} {value} ({low} to {high})").format(
+                item=quoted(row.item, self.names),
+                value=number(row.odds_ratio, 2),
+                low=number(row.low, 2),
+                high=number(row.high, 2),
+            )
+            for row in self.table.itertuples()
+        ]
+        said = _(
+            "The other ratings equal, a rating one standard deviation higher multiplies the odds "
+            "of a higher answer to {outcome} by: {parts}. {intervals}"
+        ).format(
+            outcome=outcome_name(self.of),
+            parts=_("; ").join(parts),
+            intervals=intervals_in_brackets(self.confidence),
+        )
+        return "\n\n".join(
+            [" ".join([said, untold(self.table, self.names)]), self._compared(),
+             self.rated.sentence(self.names)]
+        )  # fmt: skip
+
+    def _compared(self) -> str:
+        if self.ranks_agree > 1 - 1e-9:
+            return _(
+                "The ordinary regression, which takes the answers for equal steps, puts the "
+                "attributes in the same order."
+            )
+        return _(
+            "The ordinary regression, which takes the answers for equal steps, puts the "
+            "attributes in another order; the rank correlation of the two is {correlation}."
+        ).format(correlation=number(self.ranks_agree, 2))
+
+    def alt(self) -> str:
+        parts = [
+            _("{item} {value} ({low} to {high})").format(
+                item=quoted(row.item, self.names), value=number(row.odds_ratio, 2),
+                low=number(row.low, 2), high=number(row.high, 2),
+            )
+            for row in self.table.itertuples()
+        ]  # fmt: skip
+        return _("Points with intervals, the odds ratio of each attribute: {parts}.").format(
+            parts=_("; ").join(parts)
+        )
+
+    def _define(self) -> Definition:
+        return Definition(
+            numerator=_("Odds of an answer above any step, the rating one standard deviation more"),
+            denominator=_("The same odds at the rating itself, the other ratings equal"),
+            period=self.context.period(),
+            method=_(
+                "Ordered logit of {outcome} on the standardised ratings, with design weights; "
+                "{confidence} intervals from errors that allow for customers who answered more "
+                "than once; differences judged after Holm's correction. McFadden's R² is {fit}."
+            ).format(
+                outcome=outcome_name(self.of),
+                confidence=percent(self.confidence, 0),
+                fit=number(self.pseudo_r_squared, 3),
+            ),
+            source=self.context.source,
+            exclusions=self.rated.exclusions(),
+        )
+
+
+@measure(needs=NEEDS)
+def drivers(
+    crm: Workspace,
+    *,
+    of: str = "overall",
+    items: str | Sequence[str] | None = None,
+    model: Literal["ols", "logit"] = "ols",
+    confidence: float = 0.95,
+    resamples: int = 999,
+    seed: int = 0,
+) -> Drivers:
+    """Which attributes satisfaction goes with, and how far.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With surveys: response_id, overall (or the outcome named); answers: response_id, item,
+        aspect, value. Weights, customers and the declared items are used where there are any.
+    of : str
+        The outcome: a column of surveys that holds numbers, such as ``"recommend"``.
+    items : str or sequence of str, optional
+        A dimension of the questionnaire or items; by default the items of logistics service, and
+        where there are none, all that were rated.
+    model : {"ols", "logit"}
+        Ordinary regression with parts of R², or ordered logit, which takes only the order of the
+        answers.
+    confidence : float
+    resamples, seed : int
+        Of the bootstrap over customers.
+
+    Returns
+    -------
+    Drivers
+        `.table` has a row per item, the most important first. Of ``"ols"``: item, rating (weighted
+        mean), slope (change of the outcome per unit of the rating), beta (the same in
+        standard deviations), low, high, associated (whether it differs from 0 after Holm's
+        correction), part (of R²), part_low, part_high, vif. Of ``"logit"``:
+        item, odds_ratio per standard deviation, low, high, associated.
+
+    Raises
+    ------
+    MissingColumns
+        If a column is not there.
+    UnknownName
+        If there is no such outcome, dimension or item.
+    CrmlabError
+        If `model` is neither of the two.
+    NotEnoughData
+        If fewer than two items were rated differently, or there are fewer than ten questionnaires
+        per item.
+
+    Notes
+    -----
+    Weighted least squares of the standardised outcome on the standardised ratings; their standard
+    deviations count as known. The errors allow for clusters of answers of one customer; t intervals
+    with the customers less one degrees of freedom. The parts of R² are those of Lindeman, Merenda
+    and Gold (`crmlab.stats.relative_importance.lmg`), with percentile intervals of a bootstrap that
+    draws customers, up to 12 items. A part of R² is never negative: that its interval stays above 0
+    says nothing; whether an attribute counts at all, the coefficient's interval says.
+
+    The variance inflation factor of an item is 1/(1 − R²) of the regression of its rating on the
+    others.
+
+    References
+    ----------
+    Grömping, U. (2006), Journal of Statistical Software 17(1). Kruskal, W. (1987), American
+    Statistician 41, 6-10. Holm, S. (1979), Scandinavian Journal of Statistics 6, 65-70.
+    """
+    if model not in ("ols", "logit"):
+        raise CrmlabError(_('model is "ols" or "logit"; it is {model}.').format(model=repr(model)))
+    require(crm, "satisfaction.drivers", crm.missing({"surveys": (of,)}))
+    ratings = rated(crm, of, items)
+    regression = _regression(ratings, confidence)
+    names = names_of(crm, ratings)
+    if model == "logit":
+        return _by_logit(crm, of, ratings, regression, names, confidence)
+    table, draws = _with_parts(ratings, regression, confidence, resamples, seed)
+    whole = draws.sum(axis=1)
+    low, high = ends(whole.to_numpy()[:, None], confidence) if len(draws) else ([np.nan],) * 2
+    explained = {"estimate": table["part"].sum(), "low": low[0], "high": high[0]}
+    return Drivers(
+        table, Context.of(crm), of, pd.Series(explained), draws, names, ratings, confidence
+    )
+
+
+def _regression(ratings: Rated, confidence: float) -> pd.DataFrame:
+    """Coefficients of ratings and outcome in standard deviations, and what goes with them."""
+    import statsmodels.api as sm
+
+    if ratings.customers < 2:
+        raise NotEnoughData(_("All questionnaires are of one customer; nothing can be compared."))
+    fit = sm.WLS(
+        standardised(ratings.y, ratings.weights),
+        sm.add_constant(standardised(ratings.x, ratings.weights)),
+        weights=ratings.weights,
+    ).fit(cov_type="cluster", cov_kwds={"groups": ratings.clusters}, use_t=True)
+    limits = fit.conf_int(1 - confidence).drop("const")
+    value = fit.params.drop("const")
+    scale = deviation(ratings.y, ratings.weights) / deviation(ratings.x, ratings.weights)
+    return pd.DataFrame(
+        {
+            "item": value.index,
+            "rating": np.average(ratings.x, axis=0, weights=ratings.weights),
+            "slope": (value * scale).to_numpy(),
+            "beta": value.to_numpy(),
+            "low": limits[0].to_numpy(),
+            "high": limits[1].to_numpy(),
+            "associated": _holm(fit.pvalues.drop("const").to_numpy(), confidence),
+        }
+    )
+
+
+def _with_parts(
+    ratings: Rated, regression: pd.DataFrame, confidence: float, resamples: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table with the parts of R², largest first, and the parts in each resample."""
+    parts = lmg(ratings.x, ratings.y, ratings.weights, seed=seed).table["lmg"]
+    draws = _draws(ratings, resamples, seed)
+    low, high = ends(draws.to_numpy(), confidence) if len(draws) else (np.nan, np.nan)
+    table = regression.assign(
+        part=parts.to_numpy(),
+        part_low=low,
+        part_high=high,
+        vif=_inflation(ratings.x, ratings.weights),
+    )
+    ranked = table.sort_values("part", ascending=False, kind="stable", ignore_index=True)
+    return ranked, draws
+
+
+def _draws(ratings: Rated, resamples: int, seed: int) -> pd.DataFrame:
+    names = list(ratings.x.columns)
+    if len(names) > BOOTSTRAPPED:
+        return pd.DataFrame(columns=names, dtype=float)
+    columns = np.column_stack([ratings.x.to_numpy(), ratings.y.to_numpy()])
+    totals = resampled(columns, ratings.weights, ratings.clusters, resamples=resamples, seed=seed)
+    # With few customers a draw may hold answers that do not differ at all.
+    parts = shares_of(correlations(totals))
+    return pd.DataFrame(parts[np.isfinite(parts).all(axis=1)], columns=names)
+
+
+def _by_logit(
+    crm: Workspace,
+    of: str,
+    ratings: Rated,
+    regression: pd.DataFrame,
+    names: dict[str, str],
+    confidence: float,
+) -> OrderedDrivers:
+    from scipy.stats import spearmanr
+
+    fit = ordered(
+        standardised(ratings.x, ratings.weights),
+        ratings.y,
+        weights=ratings.weights,
+        clusters=ratings.clusters,
+        confidence=confidence,
+    )
+    table = pd.DataFrame(
+        {
+            "item": fit.table.index,
+            "odds_ratio": np.exp(fit.table["coefficient"].to_numpy()),
+            "low": np.exp(fit.table["low"].to_numpy()),
+            "high": np.exp(fit.table["high"].to_numpy()),
+            "associated": _holm(fit.table["chance"].to_numpy(), confidence),
+        }
+    )
+    agree = spearmanr(table["odds_ratio"], regression["beta"]).statistic
+    ranked = table.sort_values("odds_ratio", ascending=False, kind="stable", ignore_index=True)
+    none = pd.Series({"estimate": np.nan, "low": np.nan, "high": np.nan})
+    return OrderedDrivers(
+        ranked,
+        Context.of(crm),
+        of,
+        none,
+        pd.DataFrame(),
+        names,
+        ratings,
+        confidence,
+        fit.pseudo_r_squared,
+        float(agree),
+    )
+
+
+# --- words and small figures
+
+
+def untold(table: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Which items cannot be told from those that do not count."""
+    lost = table.loc[~table["associated"], "item"].tolist()
+    if not lost:
+        return _("All of them differ from no association by more than chance.")
+    return _("Not told from no association (Holm's correction): {items}.").format(
+        items=listed(lost, names)
+    )
+
+
+def _bracketed(share: float, low: float, high: float) -> str:
+    if not np.isfinite(low):
+        return percent(share)
+    return _("{share} ({low} to {high})").format(
+        share=percent(share), low=percent(low), high=percent(high)
+    )
+
+
+def _method(ratings: Rated) -> str:
+    if ratings.x.shape[1] > BOOTSTRAPPED:
+        return _(
+            "Weighted least squares on the standardised ratings; R² shared out by Lindeman, "
+            "Merenda and Gold. {confidence} intervals of the coefficients from errors that allow "
+            "for customers who answered more than once; differences judged after Holm's correction."
+        )
+    return _(
+        "Weighted least squares on the standardised ratings; R² shared out by Lindeman, Merenda "
+        "and Gold. {confidence} intervals of the coefficients from errors that allow for customers "
+        "who answered more than once, of the parts of R² percentiles of {resamples} resamples of "
+        "customers; differences judged after Holm's correction."
+    )
+
+
+def _inflation(x: pd.DataFrame, weights: Array) -> Array:
+    """Variance inflation factors; infinite where others determine a rating."""
+    together = np.cov(x.to_numpy().T, aweights=weights)
+    scale = np.sqrt(np.diagonal(together))
+    inverse = np.linalg.pinv(together / np.outer(scale, scale), rcond=1e-10, hermitian=True)
+    among = together / np.outer(scale, scale) @ inverse
+    determined = np.abs(among - np.eye(len(scale))).max(axis=1) > 1e-6
+    return np.where(determined, np.inf, np.diagonal(inverse))
+
+
+def _holm(chances: Array, confidence: float) -> Any:
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(chances, 1 - confidence, method="holm")[0]

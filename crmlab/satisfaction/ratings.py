@@ -1,0 +1,252 @@
+"""Ratings of items and an outcome: what the regressions of the chapter start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crmlab.errors import NotEnoughData, UnknownName
+from crmlab.language import _, ngettext, number
+from crmlab.satisfaction.responses import (
+    Responses,
+    clusters,
+    item_names,
+    items,
+    of_questionnaires,
+    responses,
+    wide,
+)
+from crmlab.show.columns import shown
+from crmlab.show.result import Exclusion
+
+if TYPE_CHECKING:
+    from crmlab.data.sources import Workspace
+
+Array = NDArray[np.float64]
+
+NEEDS = {
+    "surveys": ["response_id", "overall"],
+    "answers": ["response_id", "item", "aspect", "value"],
+}
+#: The items that are rated by everyone in the book's questionnaire.
+USUAL = "logistics_service"
+#: Fewer questionnaires per item than this are not enough for a regression.
+PER_ITEM = 10
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The questionnaires that rated every item and gave the outcome.
+
+    Attributes
+    ----------
+    x : pandas.DataFrame
+        Ratings, a row per questionnaire (index response_id), a column per item.
+    y : pandas.Series
+        The outcome.
+    weights : numpy.ndarray
+    clusters : numpy.ndarray
+        Number of the customer.
+    answered : Responses
+    incomplete : int
+        Answered questionnaires without the outcome or without a rating.
+    alike : tuple of str
+        Items that all rated alike; they explain nothing and are left out.
+    scale : pandas.DataFrame
+        Of each item: minimum and maximum, as declared or else as observed.
+    """
+
+    x: pd.DataFrame
+    y: pd.Series
+    weights: Array
+    clusters: Array
+    answered: Responses
+    incomplete: int
+    alike: tuple[str, ...]
+    scale: pd.DataFrame
+
+    @property
+    def customers(self) -> int:
+        """Customers who gave these answers."""
+        return len(np.unique(self.clusters))
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """What is left out, counted."""
+        more = (of_questionnaires(_("an item or the outcome not answered"), self.incomplete),)
+        return (*self.answered.exclusions(), *(more if self.incomplete else ()))
+
+    def sentence(self, names: Mapping[str, str]) -> str:
+        """What is left out, in words."""
+        found = [self.answered.sentence()]
+        if self.incomplete:
+            found.append(
+                ngettext(
+                    "So is {count} questionnaire in which an item or the outcome is not answered.",
+                    "So are {count} questionnaires in which an item or the outcome is not "
+                    "answered.",
+                    self.incomplete,
+                ).format(count=number(self.incomplete))
+            )
+        if self.alike:
+            found.append(
+                _("Everyone rated these alike, so nothing can be said of them: {items}.").format(
+                    items=listed(self.alike, names)
+                )
+            )
+        return " ".join(found)
+
+
+def rated(crm: Workspace, of: str = "overall", chosen: str | Sequence[str] | None = None) -> Rated:
+    """Ratings of items and an outcome, from the questionnaires that have them all.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With surveys: response_id and the outcome; answers: response_id, item, aspect, value.
+    of : str
+        A column of surveys that holds numbers.
+    chosen : str or sequence of str, optional
+        A dimension of the questionnaire, or items; by default the items of logistics service, and
+        where the questionnaire has none, all that are rated.
+
+    Returns
+    -------
+    Rated
+
+    Raises
+    ------
+    UnknownName
+        If there is no such dimension or item, or the outcome is no number.
+    NotEnoughData
+        If fewer than two items differ, or there are fewer than ten questionnaires per item.
+    """
+    answered = responses(crm)
+    frame = answered.frame.set_index("response_id")
+    if of not in frame or not pd.api.types.is_numeric_dtype(frame[of]):
+        raise UnknownName(
+            _("The outcome is a column of surveys that holds numbers, such as overall; not {of}.")
+            .format(of=of)
+        )  # fmt: skip
+    ratings = _ratings(crm, chosen)
+    outcome = frame[of].astype(float).reindex(ratings.index)
+    complete = ratings.notna().all(axis=1) & outcome.notna()
+    x, y = ratings[complete], outcome[complete]
+    differ = x.max() > x.min()
+    alike = tuple(x.columns[~differ]) if len(x) else ()
+    x = x.loc[:, differ] if len(x) else x
+    _check_enough(x, y)
+    rows = frame.loc[x.index]
+    return Rated(
+        x,
+        y,
+        rows["weight"].to_numpy(float),
+        clusters(rows.reset_index()),
+        answered,
+        len(frame) - len(x),
+        alike,
+        _scale(crm, x),
+    )
+
+
+def _ratings(crm: Workspace, chosen: str | Sequence[str] | None) -> pd.DataFrame:
+    declared = items(crm)
+    dimensions = declared["dimension"].unique()
+    if chosen is None and USUAL in dimensions:
+        chosen = USUAL
+    if chosen is None:
+        return wide(crm, "perception")
+    if isinstance(chosen, str):
+        if chosen not in dimensions:
+            raise UnknownName(
+                _("The questionnaire has no dimension {name}; it has: {names}.").format(
+                    name=chosen, names=_(", ").join(dimensions) or _("none")
+                )
+            )
+        return wide(crm, "perception", dimensions=[chosen])
+    ratings = wide(crm, "perception")
+    unknown = [item for item in chosen if item not in ratings]
+    if unknown:
+        raise UnknownName(
+            _("Nobody rated the item {name}; rated were: {names}.").format(
+                name=unknown[0], names=_(", ").join(ratings.columns)
+            )
+        )
+    return ratings[list(chosen)]
+
+
+def _check_enough(x: pd.DataFrame, y: pd.Series) -> None:
+    if len(x) < PER_ITEM * x.shape[1] or x.shape[1] < 2:
+        raise NotEnoughData(
+            _(
+                "Drivers need at least 2 items that are not rated alike by everyone, and {least} "
+                "questionnaires per item that have them all; there are {items} items and {count} "
+                "questionnaires. Name fewer items."
+            ).format(least=PER_ITEM, items=x.shape[1], count=number(len(x)))
+        )
+    if not y.max() > y.min():
+        raise NotEnoughData(
+            _("All {count} questionnaires give the same outcome, so nothing drives it.").format(
+                count=number(len(y))
+            )
+        )
+
+
+def _scale(crm: Workspace, x: pd.DataFrame) -> pd.DataFrame:
+    declared = items(crm).set_index("item")[["minimum", "maximum"]].reindex(x.columns)
+    return pd.DataFrame(
+        {
+            "minimum": declared["minimum"].fillna(x.min()),
+            "maximum": declared["maximum"].fillna(x.max()),
+        }
+    )
+
+
+# --- words
+
+
+def quoted(item: str, names: Mapping[str, str]) -> str:
+    """The item's label in quotation marks, as its wording is a sentence of its own."""
+    return _("“{item}”").format(item=names.get(item, item))
+
+
+def listed(chosen: Sequence[str], names: Mapping[str, str]) -> str:
+    """The labels of several items."""
+    return _(", ").join(quoted(item, names) for item in chosen)
+
+
+def outcome_name(of: str) -> str:
+    """Name of the outcome as it stands inside a sentence."""
+    known = {"overall": _("overall satisfaction"), "recommend": _("the will to recommend")}
+    return known.get(of) or shown(of).label
+
+
+def names_of(crm: Workspace, ratings: Rated) -> dict[str, str]:
+    """The label of each item rated; its code where none is declared."""
+    known = item_names(crm)
+    return {item: known.get(item, item) for item in ratings.x}
+
+
+# --- small figures
+
+
+def deviation(values: Any, weights: Array) -> Any:
+    """Weighted standard deviation."""
+    middle = np.average(values, axis=0, weights=weights)
+    return np.sqrt(np.average((values - middle) ** 2, axis=0, weights=weights))
+
+
+def standardised(values: Any, weights: Array) -> Any:
+    """Less the weighted mean, in weighted standard deviations."""
+    return (values - np.average(values, axis=0, weights=weights)) / deviation(values, weights)
+
+
+def ends(draws: Array, confidence: float) -> tuple[Array, Array]:
+    """Percentile interval of each column."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high

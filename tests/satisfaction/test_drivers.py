@@ -1,0 +1,184 @@
+"""Which attributes satisfaction goes with: what is counted, what is said, what is recovered."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from crmlab.data import model
+from crmlab.data.simulate import effects, instrument
+from crmlab.data.sources import from_frames
+from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
+from crmlab.satisfaction import drivers
+from crmlab.satisfaction.ratings import rated
+from crmlab.stats.ordered import ordered
+
+SIZE = 200
+RANDOM = np.random.default_rng(8)
+X = pd.DataFrame(RANDOM.normal(60, 10, (SIZE, 3)), columns=["fast", "clear", "kind"]).round()
+LATENT = (X["fast"] - 60) / 10 + 0.4 * (X["clear"] - 60) / 10 + RANDOM.normal(0, 1, SIZE)
+Y = pd.Series(1 + np.searchsorted([-2.0, -1.0, 0.0, 1.2], LATENT))
+ITEMS = tuple(
+    model.Item(name, "service", name.title(), minimum=0, maximum=100) for name in ("clear", "fast")
+)
+
+
+def workspace(x=X, y=Y, items=(), **surveys):
+    ids = [f"R{number:03d}" for number in range(len(x))]
+    long = x.set_axis(ids).rename_axis("response_id").reset_index()
+    answers = long.melt("response_id", var_name="item").assign(aspect="perception").dropna()
+    table = pd.DataFrame({"response_id": ids, "overall": np.asarray(y), **surveys})
+    settings = model.Settings(items=items)
+    return from_frames({"surveys": table, "answers": answers}, settings=settings)
+
+
+def test_coefficients_are_those_of_a_regression_in_standard_deviations():
+    table = drivers(workspace(), resamples=50).table.set_index("item")
+    z = (X - X.mean()) / X.std(ddof=0)
+    peer = sm.OLS((Y - Y.mean()) / Y.std(ddof=0), sm.add_constant(z)).fit()
+    for item in X:
+        assert table.loc[item, "beta"] == pytest.approx(peer.params[item])
+    assert table["part"].sum() == pytest.approx(peer.rsquared)
+    raw = sm.OLS(Y, sm.add_constant(X)).fit().params
+    assert table.loc["fast", "slope"] == pytest.approx(raw["fast"])
+    assert table.loc["fast", "rating"] == pytest.approx(X["fast"].mean())
+
+
+def test_the_most_important_comes_first_and_one_that_does_not_count_is_named():
+    result = drivers(workspace(), resamples=200)
+    assert result.table["item"].tolist() == ["fast", "clear", "kind"]
+    assert result.table["associated"].tolist() == [True, True, False]
+    assert (result.table["part_low"] <= result.table["part"]).all()
+    assert "Not told from no association (Holm's correction): “kind”." in result.reading()
+    assert result.agreement == 1
+    assert "that is as good as certain" in result.reading()
+    assert result.title() == "“fast” and “clear” go furthest with overall satisfaction"
+
+
+def test_of_attributes_that_count_alike_the_first_two_are_not_certain():
+    alike = (X.sum(axis=1) - 180) / 12 + RANDOM.normal(0, 1, SIZE)
+    result = drivers(workspace(y=1 + np.searchsorted([-2.0, -1, 0, 1], alike)), resamples=200)
+    assert 0.2 < result.agreement < 0.95
+    assert "it might be others" in result.reading()
+    assert "not certain" in result.title()
+
+
+def test_weights_count_and_answers_of_one_customer_make_the_intervals_wider():
+    weight = np.where(np.arange(SIZE) < 50, 4.0, 1.0)
+    table = drivers(workspace(weight=weight), resamples=20).table.set_index("item")
+    peer = sm.WLS(Y, sm.add_constant(X), weights=weight).fit().params
+    assert table.loc["clear", "slope"] == pytest.approx(peer["clear"])
+    twice = drivers(
+        workspace(
+            pd.concat([X, X], ignore_index=True),
+            pd.concat([Y, Y]),
+            customer_id=[f"C{number}" for number in range(SIZE)] * 2,
+        ),
+        resamples=20,
+    ).table.set_index("item")
+    once = drivers(workspace(), resamples=20).table.set_index("item")
+    widths = [(table["high"] - table["low"])["fast"] for table in (twice, once)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.02)
+
+
+def test_overlap_of_the_ratings_is_said():
+    assert "hardly go with each other" in drivers(workspace(), resamples=20).reading()
+    close = X.assign(kind=X["fast"] + RANDOM.normal(0, 7, SIZE))
+    said = drivers(workspace(close), resamples=20).reading()
+    assert "times as uncertain as it would be alone" in said
+    same = X.assign(kind=X["fast"] + RANDOM.normal(0, 0.5, SIZE))
+    assert "cannot be kept apart" in drivers(workspace(same), resamples=20).reading()
+
+
+def test_an_incomplete_questionnaire_and_an_item_rated_alike_are_left_out_and_said():
+    x = X.assign(same=50.0)
+    x.loc[3, "fast"] = np.nan
+    result = drivers(workspace(x, Y.where(Y.index != 7)), resamples=20)
+    assert result.rated.incomplete == 2
+    assert "same" not in result.table["item"].tolist()
+    assert "So are 2 questionnaires in which an item" in result.reading()
+    assert "nothing can be said of them: “same”." in result.reading()
+    assert [one.count for one in result.definition.exclusions] == [2]
+
+
+def test_items_are_a_dimension_a_list_or_all_that_were_rated():
+    crm = workspace(items=ITEMS)
+    assert set(drivers(crm, resamples=20).table["item"]) == {"fast", "clear", "kind"}
+    by_dimension = drivers(crm, items="service", resamples=20)
+    assert set(by_dimension.table["item"]) == {"fast", "clear"}
+    assert by_dimension.names == {"clear": "Clear", "fast": "Fast"}
+    named = drivers(crm, items=["kind", "fast"], resamples=20)
+    assert set(named.table["item"]) == {"fast", "kind"}
+    with pytest.raises(UnknownName, match="no dimension speed; it has: service"):
+        drivers(crm, items="speed")
+    with pytest.raises(UnknownName, match="Nobody rated the item speed; rated were:"):
+        drivers(crm, items=["speed"])
+
+
+def test_what_cannot_be_computed_says_why():
+    with pytest.raises(NotEnoughData, match="there are 3 items and 20 questionnaires"):
+        drivers(workspace(X.head(20), Y.head(20)))
+    with pytest.raises(NotEnoughData, match="the same outcome"):
+        drivers(workspace(y=Y * 0 + 4))
+    with pytest.raises(MissingColumns, match="recommend"):
+        drivers(workspace(), of="recommend")
+    with pytest.raises(UnknownName, match="holds numbers"):
+        drivers(workspace(wave="2025-Q1"), of="wave")
+    with pytest.raises(CrmlabError, match="it is 'probit'"):
+        drivers(workspace(), model="probit")
+    with pytest.raises(NotEnoughData, match="of one customer"):
+        drivers(workspace(customer_id="C1"))
+
+
+def test_with_very_many_items_there_are_parts_but_no_intervals_of_them():
+    many = pd.DataFrame(RANDOM.normal(size=(SIZE, 13)), columns=[f"i{n}" for n in range(13)])
+    result = drivers(workspace(many, 1 + np.searchsorted([-1, 0, 1], many["i1"])))
+    assert result.table["part_low"].isna().all()
+    assert result.table["low"].notna().all()
+    assert "there are no intervals of the parts" in result.reading()
+    assert result.table["item"].iloc[0] == "i1"
+
+
+def test_the_ordered_logit_gives_odds_ratios_in_the_same_order():
+    result = drivers(workspace(), model="logit")
+    assert result.table["item"].tolist() == ["fast", "clear", "kind"]
+    assert (result.table["low"] < result.table["odds_ratio"]).all()
+    assert "puts the attributes in the same order" in result.reading()
+    assert "times the odds of a higher answer" in result.title()
+    assert result.table["associated"].tolist() == [True, True, False]
+
+
+def test_the_known_weights_of_the_attributes_are_recovered(company):
+    """An ordered probit on orders that went well has the known slopes per standard deviation."""
+    ratings = rated(company)
+    surveys, orders = company.surveys, company.orders
+    complaints = company.complaints
+    complained = complaints.loc[complaints["kind"] != "suggestion", "order_id"]
+    well = orders[
+        orders["on_time"].fillna(True)
+        & ~orders["damaged"].fillna(False)
+        & orders["documents_ok"].fillna(True)
+        & ~(orders["quantity_delivered"] < orders["quantity_ordered"])
+        & ~orders["order_id"].isin(complained)
+    ]["order_id"]
+    of = surveys.set_index("response_id")["order_id"].reindex(ratings.x.index)
+    chosen = of.isin(well).to_numpy()
+    fit = ordered(
+        ratings.x[chosen] / instrument.RATING_SPREAD,
+        ratings.y[chosen],
+        weights=ratings.weights[chosen],
+        clusters=ratings.clusters[chosen],
+        link="probit",
+        confidence=0.99,
+    ).table
+    known = effects.values()
+    for item, row in fit.iterrows():
+        slope = known["driver_" + item.removeprefix("lsq_")]
+        assert row["low"] < slope < row["high"], item
+
+
+def test_the_company_s_attributes_come_in_the_known_order(company):
+    known = effects.values()
+    result = drivers(company)
+    slopes = [known["driver_" + item.removeprefix("lsq_")] for item in result.table["item"]]
+    assert slopes == sorted(slopes, reverse=True)
