@@ -1,0 +1,265 @@
+"""Who answers, how they differ from all who were asked, and what asking again brings."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from crmlab.data import model
+from crmlab.data.sources import from_frames
+from crmlab.errors import MissingColumns, NotEnoughData, UnknownName
+from crmlab.satisfaction.response import (
+    asked,
+    follow_up,
+    holm,
+    nonresponse_bias,
+    response_rates,
+)
+from crmlab.stats.intervals import wilson
+
+NAMES = [
+    "response_id",
+    "customer_id",
+    "stratum",
+    "mode",
+    "sent_at",
+    "answered_at",
+    "weight",
+    "overall",
+]
+
+
+def sent(groups, *, overall=4.0, weight=1.0, mode="sample", start=0):
+    """Questionnaires, each of a customer of its own: of every group so many, so many answered."""
+    rows = []
+    for group, (count, back) in groups.items():
+        for i in range(count):
+            number = start + len(rows)
+            day = "2025-03-02" if i < back else None
+            said = overall if i < back else None
+            row = (f"Q{number}", f"C{number}", group, mode, "2025-03-01", day, weight, said)
+            rows.append(row)
+    return pd.DataFrame(rows, columns=NAMES)
+
+
+def workspace(*surveys, **tables):
+    frames = {"surveys": pd.concat(surveys, ignore_index=True)} | tables
+    return from_frames(frames, model.Settings(name="Test"), as_of="2025-12-31")
+
+
+def customers_of(crm_surveys, **columns):
+    return pd.DataFrame({"customer_id": crm_surveys["customer_id"].unique()} | columns)
+
+
+# --- rates
+
+
+def test_the_rate_counts_the_first_try_and_not_who_called_or_was_asked_again():
+    crm = workspace(
+        sent({"key": (10, 6)}),
+        sent({"key": (4, 4)}, mode="follow_up", start=100),
+        sent({"key": (5, 5)}, mode="call_centre", weight=None, start=200),
+    )
+    result = response_rates(crm, by="")
+    row = result.table.iloc[0]
+    assert row[["sent", "returned"]].tolist() == [10, 6]
+    low, high = wilson(6, 10)
+    assert row[["share", "low", "high"]].tolist() == pytest.approx(
+        [0.6, float(low), float(high)], abs=0.02
+    )
+    said = result.reading()
+    assert "4 were asked again, and 4 of these answered" in said
+    assert "Left out: 5 questionnaires (asked in the mode Call centre)." in said
+
+
+def test_a_group_that_answers_less_is_found_and_named():
+    crm = workspace(sent({"key": (200, 160), "potential": (200, 155), "general": (200, 80)}))
+    result = response_rates(crm)
+    assert result.by == "stratum"
+    assert result.table["stratum"].tolist() == ["general", "potential", "key"]
+    assert result.table["verdict"].tolist() == ["below", "above", "above"]
+    assert result.title() == "Answered less: General; more: Potential, Key"
+
+
+def test_groups_that_answer_alike_are_not_said_to_be_proven_alike():
+    crm = workspace(sent({"key": (100, 50), "general": (100, 50)}))
+    result = response_rates(crm)
+    assert set(result.table["verdict"]) == {"alike"}
+    assert "That does not show that they answer alike." in result.reading()
+
+
+def test_a_group_of_few_customers_is_not_judged():
+    crm = workspace(sent({"key": (4, 0), "general": (100, 90)}))
+    verdicts = response_rates(crm).table.set_index("stratum")["verdict"]
+    assert verdicts.isna().tolist() == [True, False]
+
+
+def test_questionnaires_of_one_customer_widen_the_interval():
+    alone = sent({"key": (200, 100)})
+    shared = alone.assign(customer_id="C" + (alone.index // 20).astype(str))
+    narrow, wide = (response_rates(workspace(one)).table.iloc[0] for one in (alone, shared))
+    assert wide["low"] < narrow["low"]
+    assert wide["customers"] == 10
+
+
+def test_months_stand_in_their_order_and_are_those_of_sending():
+    late = sent({"key": (20, 19)}, start=100).assign(sent_at="2025-01-31", answered_at="2025-02-01")
+    result = response_rates(workspace(sent({"key": (20, 5)}), late), by="month")
+    assert result.table["month"].dt.strftime("%Y-%m").tolist() == ["2025-01", "2025-03"]
+
+
+def test_a_group_that_is_not_known_is_one_of_its_own():
+    crm = workspace(sent({"key": (10, 5), None: (10, 5)}))
+    assert sorted(response_rates(crm).table["stratum"]) == ["key", "not given"]
+    with pytest.raises(UnknownName, match="no column colour"):
+        response_rates(crm, by="colour")
+
+
+def test_without_the_unanswered_there_is_no_rate_and_it_is_said():
+    with pytest.raises(NotEnoughData, match="who was asked in vain"):
+        response_rates(workspace(sent({"key": (5, 5)})))
+    with pytest.raises(NotEnoughData, match="No questionnaire was answered"):
+        response_rates(workspace(sent({"key": (5, 0)})))
+    with pytest.raises(MissingColumns, match=r"surveys\.answered_at"):
+        response_rates(workspace(sent({"key": (5, 2)}).drop(columns="answered_at")))
+
+
+def test_questionnaires_without_a_weight_are_left_out_where_others_have_one():
+    crm = workspace(sent({"key": (6, 3)}), sent({"key": (4, 1)}, weight=None, start=50))
+    found = asked(crm)
+    assert (len(found.frame), found.silent, found.without_weight) == (6, 3, 4)
+    assert found.sentence() == "Left out: 4 questionnaires (without a weight)."
+
+
+def test_holm_judges_the_smallest_first():
+    assert holm([0.03, 0.04, 0.01], 0.05).tolist() == [False, False, True]
+    assert holm([float("nan")], 0.05).tolist() == [False]
+
+
+# --- what is known of everyone
+
+
+def test_standardised_difference_by_hand():
+    surveys = pd.concat([sent({"a": (50, 40)}), sent({"b": (50, 20)}, start=50)])
+    people = customers_of(surveys, tier=["key"] * 50 + ["general"] * 50)
+    result = nonresponse_bias(workspace(surveys, customers=people), margins=("tier",))
+    row = result.table.set_index("category").loc["key"]
+    assert row["asked_share"] == pytest.approx(0.5)
+    assert row["returned_share"] == pytest.approx(40 / 60)
+    assert row["standardised"] == pytest.approx((40 / 60 - 0.5) / 0.5)
+    assert row["low"] < row["standardised"] < row["high"]
+    assert result.table["apart"].tolist() == [True, True]
+    assert "Those who answered differ from those asked: Tier · " in result.title()
+    assert "Order on time" not in result.reading()
+    assert "Late order, Revenue above the median, Has complained" in result.reading()
+
+
+def test_no_difference_is_said_to_be_no_more_than_chance():
+    surveys = pd.concat([sent({"a": (50, 25)}), sent({"b": (50, 25)}, start=50)])
+    people = customers_of(surveys, tier=["key"] * 50 + ["general"] * 50)
+    result = nonresponse_bias(workspace(surveys, customers=people), margins=("tier",))
+    assert result.title() == "Those who answered differ from those asked by no more than chance"
+    assert "In none of 2 comparisons" in result.reading()
+
+
+def test_where_all_are_alike_there_is_nothing_to_compare():
+    surveys = sent({"a": (10, 5)})
+    people = customers_of(surveys, tier="key")
+    with pytest.raises(NotEnoughData, match="Nothing is known of those who were asked"):
+        nonresponse_bias(workspace(surveys, customers=people))
+
+
+def test_late_orders_are_compared_among_those_whose_outcome_is_known():
+    surveys = sent({"a": (40, 20)})
+    surveys["order_id"] = "O" + surveys.index.astype(str)
+    orders = pd.DataFrame(
+        {
+            "order_id": surveys["order_id"],
+            "on_time": [True] * 18 + [False] * 18 + [None] * 4,
+        }
+    )
+    result = nonresponse_bias(workspace(surveys, orders=orders))
+    row = result.table.iloc[0]
+    assert row["characteristic"] == "late"
+    assert row["asked_share"] == pytest.approx(0.5)
+    assert row["returned_share"] == pytest.approx(2 / 20)
+
+
+# --- asking again
+
+
+def twice_asked(*, at_once, later, reached=10):
+    """60 of 100 answer at once; of the 40 others 10 are asked again, each standing for 4."""
+    first = sent({"a": (100, 60)}, overall=at_once)
+    again = sent({"a": (10, reached)}, overall=later, weight=4.0, mode="follow_up", start=60)
+    again["response_id"] = "again " + again["response_id"]
+    return [first, again]
+
+
+def test_each_of_the_silent_ones_reached_stands_for_several():
+    surveys = twice_asked(at_once=5.0, later=2.0)
+    surveys[0].loc[0, "overall"] = 4.0
+    surveys[1].loc[0, "overall"] = 3.0
+    result = follow_up(workspace(*surveys))
+    rows = result.table.set_index("way")
+    assert rows.index.tolist() == ["first", "silent", "both"]
+    assert rows.loc["first", "satisfaction"] == pytest.approx(299 / 60)
+    assert rows.loc["silent", "satisfaction"] == pytest.approx(2.1)
+    assert rows.loc["both", "satisfaction"] == pytest.approx((299 + 4 * 21) / 100)
+    assert rows.loc["both", "satisfied_share"] == pytest.approx(0.6)
+    assert "the first answers alone flatter the company" in result.reading()
+    assert "All 10 questionnaires sent again were answered." in result.reading()
+    assert "Nothing is known of everyone that the answers could be raked to." in result.reading()
+
+
+def test_the_other_direction_and_no_direction_have_their_own_words():
+    surveys = twice_asked(at_once=2.0, later=5.0)
+    surveys[0].loc[0, "overall"] = 3.0
+    worse = follow_up(workspace(*surveys))
+    assert "make the company look worse" in worse.reading()
+    assert "more satisfied" in worse.title()
+    surveys = twice_asked(at_once=4.0, later=4.0)
+    surveys[0].loc[:29, "overall"] = 2.0
+    surveys[1].loc[:4, "overall"] = 2.0
+    alike = follow_up(workspace(*surveys))
+    assert "cannot be told" in alike.title()
+    assert "no difference can be told" in alike.reading()
+
+
+def test_those_never_reached_are_named_as_unknown():
+    result = follow_up(workspace(*twice_asked(at_once=5.0, later=2.0, reached=7)))
+    assert "Of 10 questionnaires sent again 7 were answered" in result.reading()
+
+
+def test_nobody_asked_again_is_not_enough():
+    with pytest.raises(NotEnoughData, match="nothing is known of the silent ones"):
+        follow_up(workspace(sent({"a": (20, 10)})))
+
+
+def test_a_margin_that_cannot_be_raked_is_said_and_the_rest_stays():
+    surveys = twice_asked(at_once=5.0, later=2.0)
+    people = customers_of(pd.concat(surveys), tier=["key"] * 60 + ["general"] * 40)
+    result = follow_up(workspace(*surveys, customers=people))
+    assert result.table["way"].tolist() == ["first", "silent", "both"]
+    assert "Nobody of tier general answered" in result.reading()
+
+
+# --- the simulated company
+
+
+def test_who_answers_in_the_company_is_more_satisfied(company):
+    result = follow_up(company)
+    rows = result.table.set_index("way")
+    assert result.apart.low > 0.3
+    assert abs(rows.loc["raked", "satisfaction"] - rows.loc["first", "satisfaction"]) < 0.05
+    late = nonresponse_bias(company).table.set_index("characteristic").loc["late"]
+    assert late["high"] < 0
+
+
+@pytest.mark.parametrize("measure", [response_rates, nonresponse_bias, follow_up])
+def test_words_and_pictures_are_made_from_the_company(company, measure):
+    result = measure(company)
+    assert result.plot().get_yticklabels()
+    assert result.alt()
+    assert result.definition.method
+    assert result.reading()
