@@ -1,12 +1,15 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
+from crmlab.satisfaction.closed_loop import closed_loop
 from crmlab.satisfaction.differences import score_differences
 from crmlab.satisfaction.disconfirmation import disconfirmation
 from crmlab.satisfaction.drivers import drivers
 from crmlab.satisfaction.expectations import expectations
+from crmlab.satisfaction.experiment import compare_samples
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
+from crmlab.satisfaction.response import follow_up, nonresponse_bias, response_rates
 from crmlab.satisfaction.responses import item_names, items, responses, wide
 from crmlab.satisfaction.sampling import (
     allocate,
@@ -19,10 +22,12 @@ from crmlab.satisfaction.sampling import (
 from crmlab.satisfaction.scores import csat
 from crmlab.satisfaction.service_change import service_change
 from crmlab.satisfaction.servqual import gap_table, servqual
-from crmlab.stats.relative_importance import lmg
+from crmlab.satisfaction.weights import weighting, weights_put_to_test
 
 __all__ = [
     "allocate",
+    "closed_loop",
+    "compare_samples",
     "csat",
     "disconfirmation",
     "drivers",
@@ -30,16 +35,19 @@ __all__ = [
     "expectations",
     "explore_kano",
     "explore_sample_size",
+    "follow_up",
     "gap_table",
     "item_names",
     "items",
     "kano",
     "lmg",
     "margin_of_error",
+    "nonresponse_bias",
     "nps",
     "nps_error",
     "nps_interval",
     "nps_of",
+    "response_rates",
     "responses",
     "sample_plan",
     "sample_size",
@@ -48,5 +56,7 @@ __all__ = [
     "score_differences",
     "service_change",
     "servqual",
+    "weighting",
+    "weights_put_to_test",
     "wide",
 ]

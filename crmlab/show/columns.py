@@ -344,4 +344,6 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "associated": (_("Associated"), "boolean"),
         "odds_ratio": (_("Odds ratio"), "number"),
         "days": (_("Median days"), "number1"),
+        "told_in_time": (_("Told in time"), "integer"),
+        "stands_out": (_("Differs from the others"), "boolean"),
     }
