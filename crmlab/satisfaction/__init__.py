@@ -9,6 +9,7 @@ from crmlab.satisfaction.experiment import compare_samples
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
+from crmlab.satisfaction.reliability import reliability
 from crmlab.satisfaction.response import follow_up, nonresponse_bias, response_rates
 from crmlab.satisfaction.responses import item_names, items, responses, wide
 from crmlab.satisfaction.sampling import (
@@ -47,6 +48,7 @@ __all__ = [
     "nps_error",
     "nps_interval",
     "nps_of",
+    "reliability",
     "response_rates",
     "responses",
     "sample_plan",

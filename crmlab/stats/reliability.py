@@ -225,20 +225,33 @@ def alpha_influence(items: ArrayLike, weights: ArrayLike, *, standardised: bool 
     return np.asarray(weight * size / (size - 1) * (trace * whole - total * own) / total**2)
 
 
-def corrected_item_total(items: ArrayLike, *, weights: ArrayLike | None = None) -> Array:
+def corrected_item_total(
+    items: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
     """Correlation of each item with the sum of the others.
 
     Parameters
     ----------
     items : array_like of float, shape (answers, items)
         Only answers to all items count.
-    weights : array_like of float, shape (answers,), optional
+    weights, clusters, confidence
+        As in `cronbach_alpha`.
 
     Returns
     -------
-    numpy.ndarray, shape (items,)
+    pandas.DataFrame
+        A row per item: item_total, with total_low and total_high, a t interval by linearisation.
         Negative for an item that runs against the others, as one worded the other way round. NaN
         for an item that does not vary.
+
+    Notes
+    -----
+    With z and s the item and the sum of the others, both standardised, an answer moves their
+    correlation r by zs − r(z² + s²)/2.
 
     References
     ----------
@@ -246,16 +259,27 @@ def corrected_item_total(items: ArrayLike, *, weights: ArrayLike | None = None) 
 
     Examples
     --------
-    >>> corrected_item_total([[1, 2, 1], [2, 2, 3], [3, 4, 3], [4, 3, 4]]).round(3).tolist()
+    >>> found = corrected_item_total([[1, 2, 1], [2, 2, 3], [3, 4, 3], [4, 3, 4]])
+    >>> found["item_total"].round(3).tolist()
     [0.944, 0.592, 0.803]
     """
-    kept, weight, _cluster = _complete(_table(items), weights, None)
-    matrix = np.cov(kept.T, aweights=weight)
-    own = np.diag(matrix)
-    with_rest = matrix.sum(axis=1) - own
-    rest = matrix.sum() - 2 * matrix.sum(axis=1) + own
-    scale = np.sqrt(own * rest)
-    return np.where(scale > 0, with_rest / np.where(scale > 0, scale, 1.0), np.nan)
+    kept, weight, cluster = _complete(_table(items), weights, clusters)
+    share = weight / weight.sum()
+    rows = []
+    for place in range(kept.shape[1]):
+        pair = _centred(
+            np.column_stack([kept[:, place], np.delete(kept, place, axis=1).sum(axis=1)]), share
+        )
+        spread = np.sqrt(share @ pair**2)
+        # What does not vary may still differ from its mean by rounding.
+        if not (spread > 1e-12).all():
+            rows.append((np.nan, np.nan, np.nan))
+            continue
+        own, rest = (pair / spread).T
+        value = float(share @ (own * rest))
+        moved = share * (own * rest - value * (own**2 + rest**2) / 2)
+        rows.append(weighted.from_influence(value, moved, cluster, confidence=confidence)[:3])
+    return pd.DataFrame(rows, columns=["item_total", "total_low", "total_high"])
 
 
 def alpha_if_deleted(
@@ -325,7 +349,10 @@ def omega_of(covariance: ArrayLike) -> float:
     >>> round(omega_of(np.full((4, 4), 0.25) + 0.75 * np.eye(4)), 4)
     0.5714
     """
-    loadings, unique = _one_factor(np.asarray(covariance, float))
+    return _omega(*_one_factor(np.asarray(covariance, float)))
+
+
+def _omega(loadings: Array, unique: Array) -> float:
     shared = loadings.sum() ** 2
     return float(shared / (shared + unique.sum()))
 
@@ -379,8 +406,9 @@ def mcdonald_omega(
     n, size = kept.shape
     if size < 3:
         return Coefficient(np.nan, np.nan, np.nan, n, size)
-    value = omega_of(np.cov(kept.T, aweights=weight))
-    moved = _omega_influence(kept, weight)
+    loadings, unique = _one_factor(np.cov(kept.T, aweights=weight, ddof=0))
+    value = _omega(loadings, unique)
+    moved = _omega_influence(kept, weight, loadings, unique)
     return Coefficient(value, *_limits(value, moved, cluster, confidence), n, size)
 
 
@@ -394,11 +422,10 @@ def _one_factor(covariance: Array) -> tuple[Array, Array]:
     return spread * found.loadings[:, 0], spread**2 * found.uniquenesses
 
 
-def _omega_influence(kept: Array, weights: Array) -> Array:
+def _omega_influence(kept: Array, weights: Array, loadings: Array, unique: Array) -> Array:
     """How far each answer moves ω."""
     weight = weights / weights.sum()
     apart = _centred(kept, weight)
-    loadings, unique = _one_factor(np.cov(kept.T, aweights=weights, ddof=0))
     inverse = np.linalg.inv(np.outer(loadings, loadings) + np.diag(unique))
     leaning = inverse @ loadings
     scores = apart @ inverse

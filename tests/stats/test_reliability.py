@@ -89,16 +89,22 @@ def test_two_items_have_an_alpha_and_no_omega():
 
 def test_an_item_worded_the_other_way_round_correlates_negatively_and_spoils_alpha():
     turned = ANSWERS * [1, 1, -1, 1]
-    assert corrected_item_total(turned)[2] < 0
+    assert corrected_item_total(turned).loc[2, "total_high"] < 0
     found = alpha_if_deleted(turned)
     assert found["gain"].idxmax() == 2
     assert found.loc[2, "gain_low"] > 0
     assert found.loc[2, "alpha_if_deleted"] == pytest.approx(alpha_if_deleted(ANSWERS).iloc[2, 0])
 
 
+def test_the_interval_of_an_item_total_correlation_is_near_fishers():
+    total = corrected_item_total(ANSWERS).loc[0]
+    fisher = np.tanh(np.arctanh(total["item_total"]) + np.array([-1.96, 1.96]) / np.sqrt(397))
+    assert total[["total_low", "total_high"]].to_numpy() == pytest.approx(fisher, abs=0.015)
+
+
 def test_an_item_that_never_varies_has_no_correlation_with_the_others():
     constant = np.column_stack([ANSWERS, np.ones(400)])
-    assert np.isnan(corrected_item_total(constant)[4])
+    assert corrected_item_total(constant).loc[4].isna().all()
     with pytest.raises(NotEnoughData, match="item 5 are all the same"):
         correlations_of(np.cov(constant.T))
 
