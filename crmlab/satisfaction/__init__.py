@@ -4,6 +4,7 @@ from crmlab.satisfaction.closed_loop import closed_loop
 from crmlab.satisfaction.differences import score_differences
 from crmlab.satisfaction.disconfirmation import disconfirmation
 from crmlab.satisfaction.drivers import drivers
+from crmlab.satisfaction.employees import employees
 from crmlab.satisfaction.expectations import expectations
 from crmlab.satisfaction.experiment import compare_samples
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
@@ -32,6 +33,7 @@ __all__ = [
     "csat",
     "disconfirmation",
     "drivers",
+    "employees",
     "evaluation_table",
     "expectations",
     "explore_kano",

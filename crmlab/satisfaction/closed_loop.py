@@ -66,7 +66,7 @@ class ClosedLoop(Result):
     open_told: int
 
     def title(self) -> str:
-        return _("{share} of dissatisfied customers were told within {days} days").format(
+        return _("{share} of dissatisfied answers were followed up within {days} days").format(
             share=percent(self.overall["share"], 0), days=number(self.within)
         )
 
@@ -234,7 +234,8 @@ def closed_loop(crm: Workspace, *, by: str | None = None, within: int = 10) -> C
     ClosedLoop
         `.table` has a row per group (or one in all), the lowest share first: the column of `by`,
         answers (of 1 or 2 points), told_in_time, share, low, high, days (median to the contact),
-        and with `by` also stands_out (from the others together; missing for fewer than five customers).
+        and with `by` also stands_out (from the others together; missing where it
+        has fewer than five customers).
 
     Raises
     ------

@@ -540,7 +540,12 @@ def _ordered_logit(frame: pd.DataFrame, own: pd.Series, after: pd.Series) -> Est
 
 
 def ordered_logit(
-    answers: pd.Series, design: pd.DataFrame, groups: pd.Series, name: str
+    answers: pd.Series,
+    design: pd.DataFrame,
+    groups: pd.Series,
+    name: str,
+    *,
+    few: bool = False,
 ) -> Estimate:
     """A coefficient of an ordered logit without weights, with a cluster-robust interval.
 
@@ -554,6 +559,9 @@ def ordered_logit(
         Cluster of each answer.
     name : str
         Column of `design`.
+    few : bool
+        Whether the clusters are few, so that the interval takes the t law with as many degrees of
+        freedom as there are clusters less one.
 
     Returns
     -------
@@ -562,6 +570,7 @@ def ordered_logit(
     """
     import warnings
 
+    from scipy.stats import t
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     if answers.nunique() < 2:
@@ -578,7 +587,8 @@ def ordered_logit(
     variance = float(fitted.cov_params().loc[name, name])
     if not fitted.mle_retvals["converged"] or not variance > 0:
         return NOTHING
-    value, reach = float(fitted.params[name]), 1.959964 * float(np.sqrt(variance))
+    times = float(t.ppf(0.975, groups.nunique() - 1)) if few else 1.959964
+    value, reach = float(fitted.params[name]), times * float(np.sqrt(variance))
     return Estimate(value, value - reach, value + reach, np.nan)
 
 

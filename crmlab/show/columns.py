@@ -346,4 +346,8 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "days": (_("Median days"), "number1"),
         "told_in_time": (_("Told in time"), "integer"),
         "stands_out": (_("Differs from the others"), "boolean"),
+        "employee_satisfaction": (_("Employee satisfaction"), "number1"),
+        "weighting": (_("Weights"), "text"),
+        "index": (_("Index"), "number1"),
+        "index_points": (_("Points of the index"), "number1"),
     }
