@@ -269,9 +269,9 @@ class ResponseRates(Result):
         if low and high:
             return _("Answered less: {low}; more: {high}").format(low=low, high=high)
         if low:
-            return _("Answered less than by the others: {low}").format(low=low)
+            return _("Answered less than the others: {low}").format(low=low)
         if high:
-            return _("Answered more than by the others: {high}").format(high=high)
+            return _("Answered more than the others: {high}").format(high=high)
         return _("{share} of the questionnaires came back").format(share=percent(self.overall[0]))
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -352,13 +352,22 @@ class ResponseRates(Result):
                 "No group differs from the others by more than chance would bring about among "
                 "{groups} groups. That does not show that they answer alike."
             ).format(groups=groups)
-        said = _("Compared with the others, beyond what chance would bring about:")
-        parts = [
-            _("{verdict} {names}").format(verdict=verdict, names=names)
-            for verdict, names in ((_("lower"), low), (_("higher"), high))
-            if names
-        ]
-        return f"{said} {_('; ').join(parts)}" + _(".")
+        if low and high:
+            said = _(
+                "Compared with the others, by more than chance would bring about, less was "
+                "answered by: {low}; more by: {high}."
+            )
+        elif low:
+            said = _(
+                "Compared with the others, by more than chance would bring about, less was "
+                "answered by: {low}."
+            )
+        else:
+            said = _(
+                "Compared with the others, by more than chance would bring about, more was "
+                "answered by: {high}."
+            )
+        return said.format(low=low, high=high)
 
     def _of(self, verdict: str) -> str:
         rows = zip(self._verdicts(), self.table.iterrows(), strict=True)

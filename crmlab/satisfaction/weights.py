@@ -130,17 +130,20 @@ class Weighting(Result):
     def _moved(self) -> str:
         apart = self.table["answers_share"] - self.table["population_share"]
         row = self.table.iloc[apart.abs().argmax()]
-        whose = (
-            _("of the customers") if self.to == "customers" else _("of all asked, by their weights")
-        )
-        return _(
-            "The category that the answers miss most is {name}: {answered} of the answers, "
-            "{population} {whose}. {raking}"
-        ).format(
+        if self.to == "customers":
+            said = _(
+                "The category that the answers miss most is {name}: {answered} of the answers, "
+                "{population} of the customers. {raking}"
+            )
+        else:
+            said = _(
+                "The category that the answers miss most is {name}: {answered} of the answers, "
+                "{population} of all asked by their weights. {raking}"
+            )
+        return said.format(
             name=self._name(row),
             answered=percent(row["answers_share"]),
             population=percent(row["population_share"]),
-            whose=whose,
             raking=self.raked.sentence(),
         )
 
