@@ -7,6 +7,7 @@ from crmlab.satisfaction.drivers import drivers
 from crmlab.satisfaction.employees import employees
 from crmlab.satisfaction.expectations import expectations
 from crmlab.satisfaction.experiment import compare_samples
+from crmlab.satisfaction.importance import importance_performance
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
@@ -23,6 +24,7 @@ from crmlab.satisfaction.sampling import (
 )
 from crmlab.satisfaction.scores import csat
 from crmlab.satisfaction.service_change import service_change
+from crmlab.satisfaction.servperf import difference_reliability, explained, servperf
 from crmlab.satisfaction.servqual import gap_table, servqual
 from crmlab.satisfaction.weights import weighting, weights_put_to_test
 
@@ -31,15 +33,18 @@ __all__ = [
     "closed_loop",
     "compare_samples",
     "csat",
+    "difference_reliability",
     "disconfirmation",
     "drivers",
     "employees",
     "evaluation_table",
     "expectations",
+    "explained",
     "explore_kano",
     "explore_sample_size",
     "follow_up",
     "gap_table",
+    "importance_performance",
     "item_names",
     "items",
     "kano",
@@ -59,6 +64,7 @@ __all__ = [
     "satisfaction_chart",
     "score_differences",
     "service_change",
+    "servperf",
     "servqual",
     "weighting",
     "weights_put_to_test",

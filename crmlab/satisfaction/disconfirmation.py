@@ -454,7 +454,7 @@ def fitted(frame: pd.DataFrame, predictors: pd.DataFrame) -> Any:
     statsmodels results
         With t intervals on the clusters less one.
     """
-    from statsmodels.api import WLS
+    from statsmodels.regression.linear_model import WLS
 
     design = np.column_stack([np.ones(len(predictors)), predictors.to_numpy(float)])
     model = WLS(frame["satisfaction"].to_numpy(), design, weights=frame["weight"].to_numpy())
