@@ -294,7 +294,7 @@ def compare_samples(
     crm: Workspace,
     *,
     size: int = 200,
-    draws: int = 1000,
+    draws: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Samples:
