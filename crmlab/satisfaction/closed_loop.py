@@ -286,7 +286,7 @@ def closed_loop(crm: Workspace, *, by: str | None = None, within: int = 10) -> C
 
 def _answers(crm: Workspace, within: int) -> pd.DataFrame:
     """The dissatisfied answers: days to the contact, told in time, and whether they are due."""
-    found = crm.query("closed_loop")
+    found = crm.query("dissatisfied_answers")
     days = (found["told_at"] - found["answered_at"]) / pd.Timedelta(days=1)
     end = pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
     return found.assign(
