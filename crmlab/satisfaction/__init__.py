@@ -11,6 +11,7 @@ from crmlab.satisfaction.importance import importance_performance
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
+from crmlab.satisfaction.questionnaire import questionnaire
 from crmlab.satisfaction.reliability import reliability
 from crmlab.satisfaction.response import follow_up, nonresponse_bias, response_rates
 from crmlab.satisfaction.responses import item_names, items, responses, wide
@@ -27,12 +28,14 @@ from crmlab.satisfaction.service_change import service_change
 from crmlab.satisfaction.servperf import difference_reliability, explained, servperf
 from crmlab.satisfaction.servqual import gap_table, servqual
 from crmlab.satisfaction.weights import weighting, weights_put_to_test
+from crmlab.satisfaction.wording import design_check, wording_rules
 
 __all__ = [
     "allocate",
     "closed_loop",
     "compare_samples",
     "csat",
+    "design_check",
     "difference_reliability",
     "disconfirmation",
     "drivers",
@@ -55,6 +58,7 @@ __all__ = [
     "nps_error",
     "nps_interval",
     "nps_of",
+    "questionnaire",
     "reliability",
     "response_rates",
     "responses",
@@ -69,4 +73,5 @@ __all__ = [
     "weighting",
     "weights_put_to_test",
     "wide",
+    "wording_rules",
 ]

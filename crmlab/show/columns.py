@@ -368,4 +368,10 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "gain_low": (_("Low (gain)"), "number"),
         "gain_high": (_("High (gain)"), "number"),
         "among_two": (_("Among the best two in resamples"), "percent"),
+        "wording": (_("Wording"), "text"),
+        "words": (_("What was found"), "text"),
+        "advice": (_("Advice"), "text"),
+        "room": (_("Room"), "number"),
+        "difference_low": (_("Low (difference)"), "number"),
+        "difference_high": (_("High (difference)"), "number"),
     }
