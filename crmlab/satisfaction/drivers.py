@@ -452,9 +452,8 @@ def drivers(
     if model == "logit":
         return _by_logit(crm, of, ratings, regression, names, confidence)
     table, draws = _with_parts(ratings, regression, confidence, resamples, seed)
-    whole = draws.sum(axis=1)
-    low, high = ends(whole.to_numpy()[:, None], confidence) if len(draws) else ([np.nan],) * 2
-    explained = {"estimate": table["part"].sum(), "low": low[0], "high": high[0]}
+    low, high = ends(draws.sum(axis=1).to_numpy(), confidence)
+    explained = {"estimate": table["part"].sum(), "low": float(low), "high": float(high)}
     return Drivers(
         table, Context.of(crm), of, pd.Series(explained), draws, names, ratings, confidence
     )
@@ -493,7 +492,7 @@ def _with_parts(
     """The table with the parts of R², largest first, and the parts in each resample."""
     parts = lmg(ratings.x, ratings.y, ratings.weights, seed=seed).table["lmg"]
     draws = _draws(ratings, resamples, seed)
-    low, high = ends(draws.to_numpy(), confidence) if len(draws) else (np.nan, np.nan)
+    low, high = ends(draws.to_numpy(), confidence)
     table = regression.assign(
         part=parts.to_numpy(),
         part_low=low,

@@ -246,7 +246,11 @@ def standardised(values: Any, weights: Array) -> Any:
 
 
 def ends(draws: Array, confidence: float) -> tuple[Array, Array]:
-    """Percentile interval of each column."""
+    """Percentile interval of each column over the draws that are known; NaN where none is."""
+    known = np.isfinite(draws) if draws.ndim == 1 else np.isfinite(draws).all(axis=1)
+    if not known.any():
+        nothing = np.full(draws.shape[1:], np.nan)
+        return nothing, nothing
     tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(draws[known], [tail, 1 - tail], axis=0)
     return low, high

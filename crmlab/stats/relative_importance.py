@@ -172,16 +172,42 @@ def resampled(
     size = ones.shape[1]
     upper = np.triu_indices(size)
     products = ones[:, upper[0]] * ones[:, upper[1]] * np.asarray(weights, float)[:, None]
+    found = drawn_sums(products, clusters, resamples=resamples, seed=seed)
+    drawn = np.empty((resamples, size, size))
+    drawn[:, upper[0], upper[1]] = found
+    drawn[:, upper[1], upper[0]] = found
+    return drawn
+
+
+def drawn_sums(
+    columns: Array, clusters: ArrayLike, *, resamples: int = 999, seed: int = 0
+) -> Array:
+    """Sums of columns over cases whose clusters are drawn again and again, with replacement.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray, shape (cases, columns)
+    clusters : array_like of int, shape (cases,)
+    resamples, seed : int
+        The same clusters and seed give the same draws, whatever the columns.
+
+    Returns
+    -------
+    numpy.ndarray, shape (resamples, columns)
+
+    Examples
+    --------
+    >>> drawn_sums(np.array([[1.0], [2], [4]]), [0, 0, 1], resamples=4).ravel().tolist()
+    [8.0, 7.0, 6.0, 6.0]
+    """
     cluster = np.unique(np.asarray(clusters), return_inverse=True)[1]
     units = int(cluster.max()) + 1
-    of_cluster = np.column_stack([np.bincount(cluster, column) for column in products.T])
+    of_cluster = np.column_stack([np.bincount(cluster, column) for column in columns.T])
     random = np.random.default_rng(seed)
-    drawn = np.empty((resamples, size, size))
-    for some in np.array_split(drawn, math.ceil(resamples * units / CELLS)):
-        found = _times_drawn(len(some), units, random) @ of_cluster
-        some[:, upper[0], upper[1]] = found
-        some[:, upper[1], upper[0]] = found
-    return drawn
+    found = np.empty((resamples, columns.shape[1]))
+    for some in np.array_split(found, math.ceil(resamples * units / CELLS)):
+        some[:] = _times_drawn(len(some), units, random) @ of_cluster
+    return found
 
 
 def correlations(totals: Array) -> Array:
