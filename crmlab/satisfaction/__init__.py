@@ -8,6 +8,7 @@ from crmlab.satisfaction.employees import employees
 from crmlab.satisfaction.expectations import expectations
 from crmlab.satisfaction.experiment import compare_samples
 from crmlab.satisfaction.importance import importance_performance
+from crmlab.satisfaction.index import explore_weights, index_of, satisfaction_index
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
@@ -45,9 +46,11 @@ __all__ = [
     "explained",
     "explore_kano",
     "explore_sample_size",
+    "explore_weights",
     "follow_up",
     "gap_table",
     "importance_performance",
+    "index_of",
     "item_names",
     "items",
     "kano",
@@ -66,6 +69,7 @@ __all__ = [
     "sample_size",
     "sample_size_mean",
     "satisfaction_chart",
+    "satisfaction_index",
     "score_differences",
     "service_change",
     "servperf",

@@ -374,4 +374,5 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "room": (_("Room"), "number"),
         "difference_low": (_("Low (difference)"), "number"),
         "difference_high": (_("High (difference)"), "number"),
+        "beyond_chance": (_("Beyond chance"), "boolean"),
     }

@@ -7,6 +7,8 @@ stratified sample somewhat too wide, never too short.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -230,6 +232,97 @@ def from_influence(
     reach = float(t.ppf((1 + confidence) / 2, freedom))
     reach *= _error(np.asarray(moved, float), cluster, spent)
     return Estimate(value, value - reach, value + reach, np.nan)
+
+
+class Means(NamedTuple):
+    """Means of several columns of answers, and how they vary together.
+
+    Attributes
+    ----------
+    values : numpy.ndarray, shape (columns,)
+    covariance : numpy.ndarray, shape (columns, columns)
+        Of the means.
+    freedom : int
+        Degrees of freedom: the clusters less one.
+    """
+
+    values: Array
+    covariance: Array
+    freedom: int
+
+    def combined(self, factors: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+        """The sum of the means, each times its factor, with a t interval.
+
+        Parameters
+        ----------
+        factors : array_like of float, shape (columns,)
+        confidence : float
+
+        Returns
+        -------
+        Estimate
+            Without an effect; without an interval where no degree of freedom is left.
+        """
+        from scipy.stats import t
+
+        check_confidence(confidence)
+        factor = np.asarray(factors, float)
+        value = float(factor @ self.values)
+        if self.freedom < 1:
+            return Estimate(value, np.nan, np.nan, np.nan)
+        spread = max(0.0, float(factor @ self.covariance @ factor))
+        reach = float(t.ppf((1 + confidence) / 2, self.freedom) * np.sqrt(spread))
+        return Estimate(value, value - reach, value + reach, np.nan)
+
+
+def means(
+    columns: ArrayLike, *, weights: ArrayLike | None = None, clusters: ArrayLike | None = None
+) -> Means:
+    """Means of several columns of answers of the same people, and their covariance.
+
+    Parameters
+    ----------
+    columns : array_like of float, shape (answers, columns)
+        An answer that is missing does not count in its column.
+    weights, clusters : array_like, shape (answers,), optional
+        As in `mean`.
+
+    Returns
+    -------
+    Means
+        NaN for a column without an answer.
+
+    Notes
+    -----
+    The linearised covariance over m clusters is m/(m − 1) ΣSᵢSᵢ', with Sᵢ the influences on the
+    means, summed over the answers of cluster i.
+
+    Examples
+    --------
+    >>> found = means([[3, 1], [4, 2], [5, 3], [4, 2]])
+    >>> found.values.tolist()
+    [4.0, 2.0]
+    >>> [round(part, 3) for part in found.combined([1, 0])[:3]]
+    [4.0, 2.701, 5.299]
+    >>> [round(part, 3) for part in found.combined([1, -1])[:3]]
+    [2.0, 2.0, 2.0]
+    """
+    answers = np.asarray(columns, float)
+    weight = np.ones(len(answers)) if weights is None else np.asarray(weights, float)
+    own = np.arange(len(answers)) if clusters is None else np.asarray(clusters)
+    known = np.isfinite(answers) & (weight > 0)[:, None]
+    of_each = np.where(known, weight[:, None], 0.0)
+    with np.errstate(invalid="ignore"):
+        share = of_each / of_each.sum(axis=0)
+    filled = np.where(known, answers, 0.0)
+    middle = np.sum(share * filled, axis=0)
+    some = known.any(axis=1)
+    number = np.unique(own[some], return_inverse=True)[1]
+    count = int(number.max()) + 1 if len(number) else 0
+    sums = np.zeros((count, answers.shape[1]))
+    np.add.at(sums, number, (share * (filled - middle))[some])
+    scale = count / (count - 1) if count > 1 else np.nan
+    return Means(middle, scale * sums.T @ sums, count - 1)
 
 
 def probability(found: Estimate, freedom: int, *, confidence: float = 0.95) -> float:

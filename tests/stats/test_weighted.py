@@ -103,3 +103,25 @@ def test_without_an_interval_there_is_no_probability():
     assert np.isnan(weighted.probability(NOTHING, 10))
     assert np.isnan(weighted.probability(weighted.mean([1.0, 1.0]), 1))
     assert np.isnan(weighted.probability(weighted.mean([1.0, 2.0]), 0))
+
+
+def test_means_of_columns_are_those_of_each_column_with_what_they_share():
+    columns = np.column_stack([VALUES[:40], VALUES[:40] + RANDOM.normal(0, 1, 40)])
+    columns[:5, 1] = np.nan
+    weights, clusters = np.arange(1, 41), np.arange(40) // 2
+    found = weighted.means(columns, weights=weights, clusters=clusters)
+    first = weighted.mean(columns[:, 0], weights=weights, clusters=clusters)
+    assert found.combined([1, 0])[:3] == pytest.approx(first[:3])
+    assert found.combined([0, 1]).value == pytest.approx(
+        weighted.mean(columns[:, 1], weights=weights).value
+    )
+    assert found.freedom == 19
+    apart = reach(found.combined([1, -1]))
+    assert apart < reach(found.combined([1, 0])) + reach(found.combined([0, 1]))
+
+
+def test_means_without_answers_or_with_one_cluster_have_no_interval():
+    assert np.isnan(weighted.means([[1.0, np.nan]]).values[1])
+    alone = weighted.means([[1.0], [2.0]], clusters=[0, 0]).combined([1.0])
+    assert alone.value == 1.5
+    assert np.isnan(alone.low)
