@@ -267,11 +267,11 @@ class ResponseRates(Result):
     def title(self) -> str:
         low, high = self._of("below"), self._of("above")
         if low and high:
-            return _("Answered less: {low}; more: {high}").format(low=low, high=high)
+            return _("Fewer answers from {low}, more from {high}").format(low=low, high=high)
         if low:
-            return _("Answered less than the others: {low}").format(low=low)
+            return _("Fewer answers than from the others: {low}").format(low=low)
         if high:
-            return _("Answered more than the others: {high}").format(high=high)
+            return _("More answers than from the others: {high}").format(high=high)
         return _("{share} of the questionnaires came back").format(share=percent(self.overall[0]))
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -354,18 +354,18 @@ class ResponseRates(Result):
             ).format(groups=groups)
         if low and high:
             said = _(
-                "Compared with the others, by more than chance would bring about, less was "
-                "answered by: {low}; more by: {high}."
+                "Compared with the others, a smaller share came back from {low} and a larger one "
+                "from {high}, by more than chance would bring about."
             )
         elif low:
             said = _(
-                "Compared with the others, by more than chance would bring about, less was "
-                "answered by: {low}."
+                "Compared with the others, a smaller share came back from {low}, by more than "
+                "chance would bring about."
             )
         else:
             said = _(
-                "Compared with the others, by more than chance would bring about, more was "
-                "answered by: {high}."
+                "Compared with the others, a larger share came back from {high}, by more than "
+                "chance would bring about."
             )
         return said.format(low=low, high=high)
 

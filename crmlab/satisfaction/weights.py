@@ -358,7 +358,7 @@ class WeightsPutToTest(Result):
             return _("No way of weighting comes to the truth")
         if len(held) == len(self.table):
             return _("Every way comes to the truth within its interval")
-        return _("To the truth comes only: {names}").format(
+        return _("The truth is reached only by: {names}").format(
             names=_(", ").join(way_names()[way] for way in held)
         )
 
@@ -414,7 +414,7 @@ class WeightsPutToTest(Result):
             raking = _("Raking ({margins}) takes away {change} of the error of the first answers.")
         else:
             raking = _("Raking ({margins}) takes away nothing of the error of the first answers.")
-        nearest = _("Nearest to the truth comes: {name}.").format(name=least)
+        nearest = _("Nearest to the truth is: {name}.").format(name=least)
         return raking.format(margins=margins, change=percent(change, 0)) + " " + nearest
 
     def _define(self) -> Definition:

@@ -78,8 +78,10 @@ def test_a_group_that_answers_less_is_found_and_named():
     assert result.by == "stratum"
     assert result.table["stratum"].tolist() == ["general", "potential", "key"]
     assert result.table["verdict"].tolist() == ["below", "above", "above"]
-    assert result.title() == "Answered less: General; more: Potential, Key"
-    assert "less was answered by: General; more by: Potential, Key." in result.reading()
+    assert result.title() == "Fewer answers from General, more from Potential, Key"
+    assert (
+        "came back from General and a larger one from Potential, Key, by more" in result.reading()
+    )
 
 
 def test_groups_that_answer_alike_are_not_said_to_be_proven_alike():
@@ -93,8 +95,8 @@ def test_a_group_of_few_customers_is_not_judged():
     crm = workspace(sent({"key": (4, 0), "general": (100, 90)}))
     result = response_rates(crm)
     assert result.table.set_index("stratum")["verdict"].isna().tolist() == [True, False]
-    assert result.title() == "Answered more than the others: General"
-    assert "more was answered by: General." in result.reading()
+    assert result.title() == "More answers than from the others: General"
+    assert "a larger share came back from General, by more" in result.reading()
 
 
 def test_questionnaires_of_one_customer_widen_the_interval():

@@ -103,7 +103,7 @@ def test_in_the_company_raking_stays_biased_and_asking_again_does_not(company):
     assert not rows.loc["raked", "holds"]
     assert rows.loc["both", "holds"]
     assert abs(rows.loc["both", "error"]) < 0.1
-    assert "Nearest to the truth comes: All, asked again counted in." in result.reading()
+    assert "Nearest to the truth is: All, asked again counted in." in result.reading()
     assert result.plot().get_xlabel().endswith("the truth")
 
 
