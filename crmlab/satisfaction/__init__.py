@@ -28,6 +28,7 @@ from crmlab.satisfaction.scores import csat
 from crmlab.satisfaction.service_change import service_change
 from crmlab.satisfaction.servperf import difference_reliability, explained, servperf
 from crmlab.satisfaction.servqual import gap_table, servqual
+from crmlab.satisfaction.seven_ways import seven_ways, ways
 from crmlab.satisfaction.weights import weighting, weights_put_to_test
 from crmlab.satisfaction.wording import design_check, wording_rules
 
@@ -74,6 +75,8 @@ __all__ = [
     "service_change",
     "servperf",
     "servqual",
+    "seven_ways",
+    "ways",
     "weighting",
     "weights_put_to_test",
     "wide",
