@@ -46,6 +46,8 @@ class Population:
     lacks_strata, lacks_calls : bool
         Whether the strata or the callers are not known.
     left_out : tuple of Exclusion
+    part : str
+        What the answers are a sample of, in words; empty if they are all.
     """
 
     frame: pd.DataFrame
@@ -53,6 +55,7 @@ class Population:
     lacks_strata: bool
     lacks_calls: bool
     left_out: tuple[Exclusion, ...]
+    part: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +79,8 @@ class Samples(Result):
         Kinds of sample that could not be drawn: ``"strata"``, ``"calls"``, ``"few"``.
     size, draws : int
     left_out : tuple of Exclusion
+    part : str
+        What the answers are a sample of, in words; empty if they are all.
     confidence : float
     """
 
@@ -91,6 +96,7 @@ class Samples(Result):
     size: int
     draws: int
     left_out: tuple[Exclusion, ...]
+    part: str
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
@@ -260,10 +266,12 @@ class Samples(Result):
         return [said[one] for one in self.lacking]
 
     def _left_out(self) -> str:
-        if not self.left_out:
-            return _("Nothing was left out.")
-        parts = _("; ").join(one.words() for one in self.left_out)
-        return _("Left out: {parts}.").format(parts=parts)
+        if self.left_out:
+            parts = _("; ").join(one.words() for one in self.left_out)
+            said = _("Left out: {parts}.").format(parts=parts)
+        else:
+            said = _("Nothing was left out.")
+        return f"{said} {self.part}" if self.part else said
 
     def _define(self) -> Definition:
         return Definition(
@@ -377,6 +385,7 @@ def compare_samples(
         size,
         draws,
         everyone.left_out,
+        everyone.part,
         confidence,
     )
 
@@ -441,7 +450,7 @@ def _answered(crm: Workspace) -> Population:
     silent = of_questionnaires(_("without overall satisfaction"), len(found.frame) - len(frame))
     unknown = of_questionnaires(_("of a customer in no stratum"), int(nowhere.sum()))
     left_out = (*found.exclusions(), *(one for one in (silent, unknown) if one.count))
-    return Population(together, False, not tier.notna().any(), calls is None, left_out)
+    return Population(together, False, not tier.notna().any(), calls is None, left_out, found.part)
 
 
 def _called_before(crm: Workspace, frame: pd.DataFrame) -> pd.Series | None:

@@ -544,7 +544,7 @@ class SamplePlan(Result):
                 "of all.",
                 self.borrowed,
             ).format(count=number(self.borrowed))
-        return basis + " " + self._left_out()
+        return " ".join(part for part in (basis, self._left_out(), self.answered.part) if part)
 
     def _left_out(self) -> str:
         if not self.left_out:
@@ -558,12 +558,13 @@ class SamplePlan(Result):
             denominator=_("Listed customers who are not internal and whose stratum is known"),
             period=self.context.period(),
             method=_(
-                "Standard deviations of overall satisfaction within strata by {column}, {weights}; "
-                "proportional and Neyman's (1934) allocation with largest remainders, at least two "
-                "of each stratum; standard errors without replacement, Cochran (1977), chapter 5. "
-                "Intervals of the means at {confidence}, answers of one customer as a cluster."
+                "Strata: {column}. Standard deviations of overall satisfaction within them, "
+                "{weights}; proportional and Neyman's (1934) allocation with largest remainders, "
+                "at least two of each stratum; standard errors without replacement, Cochran "
+                "(1977), chapter 5. Intervals of the means at {confidence}, answers of one "
+                "customer as a cluster."
             ).format(
-                column=self.by,
+                column=shown(self.by).label,
                 weights=_("weighted") if self.answered.weighted else _("without weights"),
                 confidence=percent(self.confidence, 0),
             ),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from crmlab.data.simulate.truth import known_truth
 from crmlab.data.sources import Workspace, from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.language import set_language
-from crmlab.satisfaction import compare_samples
+from crmlab.satisfaction import compare_samples, sample_plan
 from crmlab.satisfaction.experiment import Samples
 
 
@@ -189,6 +191,15 @@ def test_questionnaires_without_an_answer_or_a_stratum_are_counted() -> None:
     found = {one.reason: one.count for one in result.definition.exclusions}
     assert found == {"without overall satisfaction": 3, "of a customer in no stratum": 10}
     assert len(result.population) == 67
+
+
+def test_a_population_that_is_a_part_of_the_answers_is_said_to_be_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.modules["crmlab.satisfaction.responses"], "LARGEST", 100)
+    crm = from_frames(answered({"key": [1, 2, 3, 4, 5] * 40}))
+    assert "Of 200 questionnaires" in compare_samples(crm, size=20, draws=20).reading()
+    assert "Of 200 questionnaires" in sample_plan(crm, size=20).reading()
 
 
 def test_too_few_answers_and_impossible_sizes_are_refused() -> None:
