@@ -12,6 +12,7 @@ from crmlab.satisfaction.index import explore_weights, index_of, satisfaction_in
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.over_time import satisfaction_chart
+from crmlab.satisfaction.quality_kinds import quality_kinds
 from crmlab.satisfaction.questionnaire import questionnaire
 from crmlab.satisfaction.reliability import reliability
 from crmlab.satisfaction.response import follow_up, nonresponse_bias, response_rates
@@ -29,6 +30,7 @@ from crmlab.satisfaction.service_change import service_change
 from crmlab.satisfaction.servperf import difference_reliability, explained, servperf
 from crmlab.satisfaction.servqual import gap_table, servqual
 from crmlab.satisfaction.seven_ways import seven_ways, ways
+from crmlab.satisfaction.structure import scree, structure
 from crmlab.satisfaction.weights import weighting, weights_put_to_test
 from crmlab.satisfaction.wording import design_check, wording_rules
 
@@ -62,6 +64,7 @@ __all__ = [
     "nps_error",
     "nps_interval",
     "nps_of",
+    "quality_kinds",
     "questionnaire",
     "reliability",
     "response_rates",
@@ -72,10 +75,12 @@ __all__ = [
     "satisfaction_chart",
     "satisfaction_index",
     "score_differences",
+    "scree",
     "service_change",
     "servperf",
     "servqual",
     "seven_ways",
+    "structure",
     "ways",
     "weighting",
     "weights_put_to_test",
