@@ -32,7 +32,8 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats import weighted
-from crmlab.stats.clustered import Estimate
+from crmlab.stats.clustered import NOTHING, Estimate
+from crmlab.stats.ordered import ordered
 from crmlab.stats.weighting import Raked, rake
 
 if TYPE_CHECKING:
@@ -487,7 +488,9 @@ def _rates(frame: pd.DataFrame, group: pd.Series, by: str, confidence: float) ->
         row = _rate(frame[of], confidence)
         apart = weighted.difference(flags, of, ~of, clusters=own, confidence=confidence)
         judged = row["customers"] >= FEWEST
-        chances.append(_chance(apart, own.max() + 1, confidence) if judged else np.nan)
+        freedom = int(own.max()) - 1
+        chance = weighted.probability(apart, freedom, confidence=confidence)
+        chances.append(chance if judged else np.nan)
         rows.append({by: value, **row, "verdict": "below" if apart.value < 0 else "above"})
     table = pd.DataFrame(rows)
     beyond = holm(chances, 1 - confidence)
@@ -513,18 +516,6 @@ def _rate(frame: pd.DataFrame, confidence: float) -> dict[str, Any]:
         "high": found.high,
         "design_effect": found.effect,
     }
-
-
-def _chance(found: Estimate, customers: int, confidence: float) -> float:
-    """Two-sided probability of such a difference by chance, from its interval."""
-    from scipy.stats import t
-
-    freedom = customers - 2
-    reach = (found.high - found.low) / 2
-    if freedom < 1 or not reach > 0:
-        return np.nan
-    error = reach / t.ppf((1 + confidence) / 2, freedom)
-    return float(2 * t.sf(abs(found.value) / error, freedom))
 
 
 def holm(chances: Sequence[float], level: float) -> np.ndarray:
@@ -822,7 +813,8 @@ def _contrast(
         "low": apart.low / spread,
         "high": apart.high / spread,
     }
-    return row, _chance(apart, len(np.unique(own[there])), confidence)
+    freedom = len(np.unique(own[there])) - 2
+    return row, weighted.probability(apart, freedom, confidence=confidence)
 
 
 # --- asking again
@@ -836,6 +828,9 @@ class FollowUp(Result):
     ----------
     apart : crmlab.stats.clustered.Estimate
         Mean satisfaction of those who answered at once less that of those reached later.
+    odds : crmlab.stats.clustered.Estimate
+        By how much each point of satisfaction multiplies the odds of answering at once; NaN where
+        satisfaction tells the two apart without fail.
     margins : tuple of str
         What the first answers were raked to; empty where they could not be.
     not_raked : str
@@ -847,6 +842,7 @@ class FollowUp(Result):
     measure = "satisfaction.follow_up"
 
     apart: Estimate
+    odds: Estimate
     margins: tuple[str, ...]
     not_raked: str
     asked: Asked
@@ -901,6 +897,8 @@ class FollowUp(Result):
             ),
             self._difference(),
         ]
+        if np.isfinite(self.odds.low):
+            parts.append(self._odds())
         parts.append(self._raking(rows) if self.margins else self.not_raked)
         return "\n\n".join([*parts, self._reached(), self.asked.sentence()])
 
@@ -933,6 +931,23 @@ class FollowUp(Result):
             "Those who answered at once are {size} points less satisfied ({low} to {high}) than "
             "those reached later: the first answers alone make the company look worse."
         ).format(**bounds)
+
+    def _odds(self) -> str:
+        figures = {
+            "odds": number(self.odds.value, 2),
+            "low": number(self.odds.low, 2),
+            "high": number(self.odds.high, 2),
+        }
+        if self.odds.low <= 1 <= self.odds.high:
+            return _(
+                "Each point of satisfaction multiplies the odds of answering at once by {odds} "
+                "({low} to {high}); 1 would mean that satisfaction does not matter, and that is "
+                "not ruled out."
+            ).format(**figures)
+        return _(
+            "Each point of satisfaction multiplies the odds of answering at once by {odds} ({low} "
+            "to {high}); 1 would mean that satisfaction does not matter."
+        ).format(**figures)
 
     def _raking(self, rows: pd.DataFrame) -> str:
         first, raked, both = (rows.loc[way, "satisfaction"] for way in ("first", "raked", "both"))
@@ -1012,7 +1027,8 @@ def follow_up(
     With n₁ of n answering and m of the n₂ others reached, (n₁ȳ₁ + n₂ȳ_m)/n is unbiased whatever
     makes people answer, provided that the m are drawn at random and all reached. In weights: a
     first answer counts w, one reached later w·n₂/m. Its variance is about S²/n + (n₂/m − 1)
-    W₂ S₂²/n, which the linearised variance with these weights gives too.
+    W₂ S₂²/n, which the linearised variance with these weights gives too. The odds are those of a
+    logistic regression of answering at once on satisfaction, with weights and clusters.
 
     References
     ----------
@@ -1038,7 +1054,28 @@ def follow_up(
         both["overall"].astype(float), at_once, ~at_once, weights=both["weight"],
         clusters=clusters(both), confidence=confidence,
     )  # fmt: skip
-    return FollowUp(pd.DataFrame(rows), Context.of(crm), apart, usable, why, found, confidence)
+    odds = _odds(both, at_once, confidence)
+    return FollowUp(
+        pd.DataFrame(rows), Context.of(crm), apart, odds, usable, why, found, confidence
+    )
+
+
+def _odds(both: pd.DataFrame, at_once: np.ndarray, confidence: float) -> Estimate:
+    """By how much a point of satisfaction multiplies the odds of answering at once."""
+    said = both["overall"].notna().to_numpy()
+    answers = both.loc[said, ["overall"]].astype(float).reset_index(drop=True)
+    try:
+        found = ordered(
+            answers,
+            at_once[said],
+            weights=both.loc[said, "weight"],
+            clusters=clusters(both)[said],
+            confidence=confidence,
+        )
+    except NotEnoughData:
+        return NOTHING
+    value, low, high = np.exp(found.table[["coefficient", "low", "high"]].to_numpy()[0])
+    return Estimate(float(value), float(low), float(high), np.nan)
 
 
 def _raked(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.data import model
+from crmlab.data.simulate import effects
 from crmlab.data.sources import from_frames
 from crmlab.errors import MissingColumns, NotEnoughData, UnknownName
 from crmlab.satisfaction.response import (
@@ -229,6 +231,17 @@ def test_the_other_direction_and_no_direction_have_their_own_words():
     alike = follow_up(workspace(*surveys))
     assert "cannot be told" in alike.title()
     assert "no difference can be told" in alike.reading()
+    assert "1 would mean that satisfaction does not matter, and that is not" in alike.reading()
+
+
+def test_odds_of_answering_at_once_by_hand():
+    """At once 20 say 5 and 40 say 4; of the 40 others half do: odds of 1/2 and of 2."""
+    surveys = twice_asked(at_once=4.0, later=4.0)
+    surveys[0].loc[:19, "overall"] = 5.0
+    surveys[1].loc[:4, "overall"] = 5.0
+    odds = follow_up(workspace(*surveys)).odds
+    assert odds.value == pytest.approx((20 / 20) / (40 / 20), rel=1e-3)
+    assert odds.low < odds.value < odds.high
 
 
 def test_those_never_reached_are_named_as_unknown():
@@ -256,6 +269,8 @@ def test_who_answers_in_the_company_is_more_satisfied(company):
     result = follow_up(company)
     rows = result.table.set_index("way")
     assert result.apart.low > 0.3
+    known = effects.values(None)["nonresponse_satisfaction"]
+    assert np.log(result.odds.low) < known < np.log(result.odds.high)
     assert abs(rows.loc["raked", "satisfaction"] - rows.loc["first", "satisfaction"]) < 0.05
     late = nonresponse_bias(company).table.set_index("characteristic").loc["late"]
     assert late["high"] < 0
