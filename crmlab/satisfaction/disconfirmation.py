@@ -22,6 +22,7 @@ from crmlab.satisfaction.servqual import (
     holm,
     overall_mean,
     pairs,
+    two,
 )
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -88,7 +89,7 @@ class Disconfirmation(Result):
     def title(self) -> str:
         parts = [
             _("{name} {value}").format(
-                name=group_names()[row.disconfirmation], value=number(row.satisfaction, 2)
+                name=group_names()[row.disconfirmation], value=two(row.satisfaction)
             )
             for row in self.table.itertuples()
         ]
@@ -140,7 +141,7 @@ class Disconfirmation(Result):
         ]
         shares = _(
             "Perceptions within {met} points of expectations count as met. By that rule: {parts}."
-        ).format(met=number(self.met, 2), parts=_("; ").join(parts))
+        ).format(met=two(self.met), parts=_("; ").join(parts))
         means = _("Overall satisfaction: {parts}. {brackets}").format(
             parts=_("; ").join(_row_words(row) for row in self.table.itertuples()),
             brackets=intervals_in_brackets(self.confidence),
@@ -170,7 +171,7 @@ class Disconfirmation(Result):
 
     def _term(self, term: str) -> dict[str, str]:
         row = self.coefficients.set_index("term").loc[term]
-        return {name: number(row[name], 2) for name in ("value", "low", "high")}
+        return {name: two(row[name]) for name in ("value", "low", "high")}
 
     def _oliver(self) -> str:
         value = self.coefficients.set_index("term").loc["disconfirmation", "value"]
@@ -303,7 +304,7 @@ def disconfirmation(
     """
     if not met >= 0:
         raise CrmlabError(
-            _("met is a number of points, 0 or more; it is {met}.").format(met=number(met, 2))
+            _("met is a number of points, 0 or more; it is {met}.").format(met=two(met))
         )
     both = pairs(crm)
     frame = _arranged(both)
@@ -479,9 +480,9 @@ def group_names() -> Mapping[str, str]:
 def _row_words(row: Any) -> str:
     return _("{name} {value} ({low} to {high})").format(
         name=group_names()[row.disconfirmation],
-        value=number(row.satisfaction, 2),
-        low=number(row.low, 2),
-        high=number(row.high, 2),
+        value=two(row.satisfaction),
+        low=two(row.low),
+        high=two(row.high),
     )
 
 
@@ -505,9 +506,9 @@ def _apart_words(row: Any) -> str:
     found = Estimate(row.difference, row.low, row.high, np.nan)
     return said.format(
         name=group_names()[row.group],
-        value=number(found.value, 2),
-        low=number(found.low, 2),
-        high=number(found.high, 2),
+        value=two(found.value),
+        low=two(found.low),
+        high=two(found.high),
     )
 
 

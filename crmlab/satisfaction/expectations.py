@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, number, percent
+from crmlab.language import _, percent
 from crmlab.satisfaction.responses import grouped_by
 from crmlab.satisfaction.servqual import (
     NEEDS,
@@ -24,6 +24,7 @@ from crmlab.satisfaction.servqual import (
     overall_mean,
     pairs,
     scale_words,
+    two,
 )
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
@@ -79,7 +80,7 @@ class Expectations(Result):
             if row["a_year"] > 0
             else _("Expectations fall by {value} points a year")
         )
-        return said.format(value=number(abs(row["a_year"]), 2))
+        return said.format(value=two(abs(row["a_year"])))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
@@ -127,10 +128,10 @@ class Expectations(Result):
             "Monthly means with intervals and two straight lines: expectation from {start} to "
             "{end}, perception from {begin} to {close}."
         ).format(
-            start=number(expected["at_start"], 2),
-            end=number(expected["at_end"], 2),
-            begin=number(perceived["at_start"], 2),
-            close=number(perceived["at_end"], 2),
+            start=two(expected["at_start"]),
+            end=two(expected["at_end"]),
+            begin=two(perceived["at_start"]),
+            close=two(perceived["at_end"]),
         )
 
     def _row(self, aspect: str) -> pd.Series:
@@ -145,8 +146,8 @@ class Expectations(Result):
         row = self._row(aspect)
         said = _sentences(aspect)[int(np.sign(row["a_year"])) if row["apart"] else 0]
         return said.format(
-            start=number(row["at_start"], 2),
-            end=number(row["at_end"], 2),
+            start=two(row["at_start"]),
+            end=two(row["at_end"]),
             **_numbers(abs(row["a_year"]) if row["apart"] else row["a_year"], row),
         )
 
@@ -395,7 +396,7 @@ def _sentences(aspect: str) -> Mapping[int, str]:
 def _numbers(value: float, row: Any) -> dict[str, str]:
     """A change with its interval, written; the interval of a fall is turned round."""
     low, high = (-row.high, -row.low) if value > 0 > row.high else (row.low, row.high)
-    return {"value": number(value, 2), "low": number(low, 2), "high": number(high, 2)}
+    return {"value": two(value), "low": two(low), "high": two(high)}
 
 
 def _dates(axes: Axes) -> None:

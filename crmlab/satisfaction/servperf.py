@@ -23,6 +23,7 @@ from crmlab.satisfaction.servqual import (
     dimension_labels,
     holm,
     pairs,
+    two,
 )
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
@@ -180,10 +181,10 @@ class Servperf(Result):
         parts = [
             _("{name} {value} ({low} to {high}), perception alone {alone}").format(
                 name=dimension_labels(self).get(row.dimension, row.dimension),
-                value=number(row.gap, 2),
-                low=number(row.low, 2),
-                high=number(row.high, 2),
-                alone=number(row.perception, 2),
+                value=two(row.gap),
+                low=two(row.low),
+                high=two(row.high),
+                alone=two(row.perception),
             )
             for row in self.reliability.itertuples()
         ]

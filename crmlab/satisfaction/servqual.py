@@ -371,7 +371,7 @@ class Servqual(Result):
             )
         for place, row in zip(places, table.itertuples(), strict=True):
             middle = (row.perception + row.expectation) / 2
-            axes.text(middle, place + 0.16, number(row.gap, 2), ha="center", va="bottom")
+            axes.text(middle, place + 0.16, two(row.gap), ha="center", va="bottom")
         _name_both(axes, table, places)
         axes.set_yticks(places, [self._names()[code] for code in table["dimension"]])
         axes.set_ylim(-0.6, len(table) - 0.1)
@@ -388,9 +388,9 @@ class Servqual(Result):
         parts = [
             _("{name}: expected {expected}, perceived {perceived}, gap {gap}").format(
                 name=self._names()[row.dimension],
-                expected=number(row.expectation, 2),
-                perceived=number(row.perception, 2),
-                gap=number(row.gap, 2),
+                expected=two(row.expectation),
+                perceived=two(row.perception),
+                gap=two(row.gap),
             )
             for row in self.table.itertuples()
         ]
@@ -665,6 +665,17 @@ def dimension_labels(result: Any) -> Mapping[str, str]:
     return dimension_names(result)
 
 
+def two(value: float) -> str:
+    """A number with two decimals, and no minus before nought.
+
+    Examples
+    --------
+    >>> two(-1.234), two(-0.001)
+    ('-1.23', '0.00')
+    """
+    return number(round(float(value), 2) + 0.0, 2)
+
+
 def points(value: float) -> str:
     """So many points of a scale.
 
@@ -673,7 +684,7 @@ def points(value: float) -> str:
     >>> points(1.25)
     '1.25 points'
     """
-    return _("{value} points").format(value=number(value, 2))
+    return _("{value} points").format(value=two(value))
 
 
 def scale_words(items: pd.DataFrame) -> str:
@@ -693,13 +704,13 @@ def scale_words(items: pd.DataFrame) -> str:
 
 def numbers(row: Any) -> dict[str, str]:
     """Gap and interval of a row, written."""
-    return {name: number(row[name], 2) for name in ("gap", "low", "high")}
+    return {name: two(row[name]) for name in ("gap", "low", "high")}
 
 
 def with_interval(name: str, row: Any) -> str:
     """A name with its gap and interval."""
     return _("{name} {value} ({low} to {high})").format(
-        name=name, value=number(row.gap, 2), low=number(row.low, 2), high=number(row.high, 2)
+        name=name, value=two(row.gap), low=two(row.low), high=two(row.high)
     )
 
 
@@ -710,7 +721,7 @@ def effect_words(effect: float) -> str:
     return _(
         "The design effect is {effect}: weights and repeated customers change the variance by "
         "this factor."
-    ).format(effect=number(effect, 2))
+    ).format(effect=two(effect))
 
 
 def design_words(found: Responses) -> str:
@@ -722,7 +733,7 @@ def design_words(found: Responses) -> str:
 
 def _change(change: pd.Series) -> str:
     """What weighting does to the gap."""
-    ends = {name: number(abs(change[name]), 2) for name in ("low", "high")}
+    ends = {name: two(abs(change[name])) for name in ("low", "high")}
     if change["high"] < 0:
         return _(
             "Importance makes it worse by {high} to {low}: service falls short more where it "
