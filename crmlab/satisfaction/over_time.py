@@ -229,8 +229,8 @@ class SatisfactionChart(Result):
         reach = (self.table["upper"] - self.table["lower"]).median() / 2
         return _(
             "A batch has {fewest} to {most} answers; allowing for their weights they tell as much "
-            "as {least} to {greatest} of equal weight. With so few the points move by up to "
-            "{reach} to either side when nothing has changed."
+            "as {least} to {greatest} of equal weight. With so few the points may move by up "
+            "to {reach} to either side when nothing has changed."
         ).format(
             fewest=number(self.table["answers"].min()),
             most=number(self.table["answers"].max()),
@@ -294,7 +294,12 @@ class SatisfactionChart(Result):
                 "Whether the figure after phase I is higher or lower cannot be told: {change} "
                 "({low} to {high})."
             )
-        said = text.format(change=self._step(value), low=self._step(low), high=self._step(high))
+        scale, decimals = (100, 1) if self.figure == "top_two" else (1, 2)
+        said = text.format(
+            change=self._step(value),
+            low=number(low * scale, decimals),
+            high=number(high * scale, decimals),
+        )
         return said + " " + _("The chart says when something changed, not why.")
 
     def _step(self, value: float) -> str:

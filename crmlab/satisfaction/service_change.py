@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, number
 from crmlab.satisfaction.over_time import Rated, rated
-from crmlab.satisfaction.responses import clusters, facts
+from crmlab.satisfaction.responses import clusters, facts, of_questionnaires
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure
+from crmlab.show.result import Context, Definition, Result, measure
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING, Estimate
 
@@ -249,9 +249,7 @@ class ServiceChange(Result):
         return said
 
     def _define(self) -> Definition:
-        left = Exclusion(
-            _("region or day of the order not known"), self.unknown, _("questionnaires")
-        )
+        left = of_questionnaires(_("region or day of the order not known"), self.unknown)
         return Definition(
             numerator=_(
                 "Mean satisfaction in {region} after less before, less the same in the others"
