@@ -274,18 +274,20 @@ class Kano(Result):
 
     def _classes(self) -> str:
         words = {
-            "must_be": _("Must be there, and are missed if they are not (must-be): {items}."),
-            "one_dimensional": _("Please the more the better (one-dimensional): {items}."),
-            "attractive": _("Would delight, and are not missed (attractive): {items}."),
-            "indifferent": _("Do not matter to most (indifferent): {items}."),
-            "reverse": _("Are not wanted (reverse): {items}."),
-            "questionable": _("Answered in contradictions, so check the wording: {items}."),
+            "must_be": _("Must-be, expected and missed if not there: {items}."),
+            "one_dimensional": _("One-dimensional, the more the better: {items}."),
+            "attractive": _("Attractive, a delight that is not missed: {items}."),
+            "indifferent": _("Indifferent, it makes no difference: {items}."),
+            "reverse": _("Reverse, not wanted: {items}."),
+            "questionable": _("Questionable, answers that contradict themselves: {items}."),
         }
         said = []
         for kind, sentence in words.items():
             rows = self._told(kind)
             if len(rows):
                 said.append(sentence.format(items=self._shares(rows)))
+        if said:
+            said.append(_("The percentages are shares of the answers that are of that class."))
         return " ".join(said)
 
     def _shares(self, rows: pd.DataFrame) -> str:

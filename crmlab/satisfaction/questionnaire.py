@@ -345,8 +345,8 @@ def _ends(part: str, column: str) -> tuple[str, str]:
     return {
         "general": (_("not at all likely"), _("extremely likely")),
         "rating": (_("very badly"), _("very well")),
-        "expectation": (_("not at all"), _("completely")),
-        "perception": (_("not at all"), _("completely")),
+        "expectation": (_("does not hold"), _("holds fully")),
+        "perception": (_("does not hold"), _("holds fully")),
         "importance": (_("not at all important"), _("extremely important")),
     }.get(part, ("", ""))
 
@@ -365,7 +365,8 @@ def _page(form: Questionnaire) -> str:
                 place += 1
                 body.append(_question(place, one))
         if part == "points":
-            body.append(f'<p class="total">{_safe(_("Together"))}: 100</p>')
+            together = _("Together: {points}").format(points=100)
+            body.append(f'<p class="total">{_safe(together)}</p>')
     body += _closing()
     language = form.language.replace("_", "-")
     return (
@@ -388,14 +389,19 @@ def _introduction(form: Questionnaire) -> list[str]:
 
 
 def _closing() -> list[str]:
-    heading = f"<h2>{_safe(_('About you'))}</h2>"
+    heading = _("About you")
     about = _(
         "If you write your customer number, we can answer you, and your answers are joined with "
         "your orders. Leave it empty to stay unnamed."
     )
     fields = [(_("Customer no."), "customer_id"), (_("Order no."), "order_id")]
-    thanks = f'<p class="thanks">{_safe(_("Thank you for your time."))}</p>'
-    return [heading, f'<p class="about">{_safe(about)}</p>', _lines(fields), thanks]
+    thanks = _("Thank you for your time.")
+    return [
+        f"<h2>{_safe(heading)}</h2>",
+        f'<p class="about">{_safe(about)}</p>',
+        _lines(fields),
+        f'<p class="thanks">{_safe(thanks)}</p>',
+    ]
 
 
 def _lines(fields: Sequence[tuple[str, str]]) -> str:
