@@ -241,7 +241,9 @@ class ScoreDifferences(Result):
     def _amount(self, value: float) -> str:
         if self.score == "top_two":
             return _("{value} percentage points").format(value=number(100 * value, 1))
-        return _("{value} points").format(value=self._written(value))
+        if self.score == "nps":
+            return _("{value} NPS points").format(value=self._written(value))
+        return _("{value} scale points").format(value=self._written(value))
 
     def _written(self, value: float) -> str:
         if not np.isfinite(value):

@@ -63,7 +63,7 @@ def test_three_groups_are_decided_upon_after_holm():
     assert table["probability"].tolist() == pytest.approx(multipletests(raw, method="holm")[1])
     assert table["differs"].tolist() == [True, True, False]
     assert "told apart by more than chance: 2 of 3" in result.reading()
-    assert "It cannot be told whether they differ: high 0.40 points above middle" in (
+    assert "It cannot be told whether they differ: high 0.40 scale points above middle" in (
         result.reading()
     )
 
@@ -84,7 +84,7 @@ def test_in_time_the_later_group_stands_first():
     row = result.table.iloc[0]
     assert (row["group"], row["compared_with"]) == ("2025-Q2", "2025-Q1")
     assert row["difference"] == pytest.approx(-1.6)
-    assert "2025-Q2 1.60 points below 2025-Q1" in result.title()
+    assert "2025-Q2 1.60 scale points below 2025-Q1" in result.title()
 
 
 def test_share_of_the_two_highest_answers_and_the_net_promoter_score():
