@@ -22,6 +22,7 @@ CHAPTERS = ("satisfaction", "tiering")
 #: Explorers that must be there, so that none is forgotten in silence.
 EXPECTED = (
     "satisfaction.explore_sample_size",
+    "satisfaction.explore_what_if",
     "satisfaction.explore_weights",
     "tiering.explore_thresholds",
     "tiering.explore_top_share",

@@ -1,5 +1,6 @@
 """Chapter 2, customer satisfaction (客户的满意): what customers say, and how far it holds."""
 
+from crmlab.satisfaction.asking_again import follow_up
 from crmlab.satisfaction.closed_loop import closed_loop
 from crmlab.satisfaction.differences import score_differences
 from crmlab.satisfaction.disconfirmation import disconfirmation
@@ -11,11 +12,12 @@ from crmlab.satisfaction.importance import importance_performance
 from crmlab.satisfaction.index import explore_weights, index_of, satisfaction_index
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
+from crmlab.satisfaction.nonresponse import nonresponse_bias
 from crmlab.satisfaction.over_time import satisfaction_chart
 from crmlab.satisfaction.quality_kinds import quality_kinds
 from crmlab.satisfaction.questionnaire import questionnaire
 from crmlab.satisfaction.reliability import reliability
-from crmlab.satisfaction.response import follow_up, nonresponse_bias, response_rates
+from crmlab.satisfaction.response import response_rates
 from crmlab.satisfaction.responses import item_names, items, responses, wide
 from crmlab.satisfaction.sampling import (
     allocate,
@@ -32,6 +34,7 @@ from crmlab.satisfaction.servqual import gap_table, servqual
 from crmlab.satisfaction.seven_ways import seven_ways, ways
 from crmlab.satisfaction.structure import scree, structure
 from crmlab.satisfaction.weights import weighting, weights_put_to_test
+from crmlab.satisfaction.what_if import explore_what_if, what_if
 from crmlab.satisfaction.wording import design_check, wording_rules
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "explore_kano",
     "explore_sample_size",
     "explore_weights",
+    "explore_what_if",
     "follow_up",
     "gap_table",
     "importance_performance",
@@ -84,6 +88,7 @@ __all__ = [
     "ways",
     "weighting",
     "weights_put_to_test",
+    "what_if",
     "wide",
     "wording_rules",
 ]

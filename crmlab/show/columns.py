@@ -393,4 +393,9 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "communality": (_("Communality"), "number"),
         "adequacy": (_("KMO of the item"), "number"),
         "place": (_("Where it loads"), "text"),
+        "figure": (_("Figure"), "text"),
+        "now": (_("Now"), "number"),
+        "change_low": (_("Low (change)"), "number"),
+        "change_high": (_("High (change)"), "number"),
+        "then": (_("Predicted"), "number"),
     }

@@ -33,10 +33,19 @@ class Ordered(NamedTuple):
         coefficient as far from 0 if it were 0).
     pseudo_r_squared : float
         McFadden's: 1 − log-likelihood over that without any x.
+    levels : numpy.ndarray
+        The answers there are, sorted.
+    cuts : numpy.ndarray, shape (levels − 1,)
+        Between each level and the next.
+    influence : numpy.ndarray, shape (answers, columns + levels − 1)
+        How far each answer moves each coefficient, then each cut.
     """
 
     table: pd.DataFrame
     pseudo_r_squared: float
+    levels: Array
+    cuts: Array
+    influence: Array
 
 
 def ordered(
@@ -112,7 +121,17 @@ def ordered(
         {"coefficient": value, "low": value - reach, "high": value + reach, "chance": chance},
         index=x.columns,
     )
-    return Ordered(table, float(1 - fit.llf / _null(codes, weight / weight.mean())))
+    pseudo = float(1 - fit.llf / _null(codes, weight / weight.mean()))
+    return Ordered(table, pseudo, np.asarray(levels), *_cuts(fit, many))
+
+
+def _cuts(fit: Any, many: int) -> tuple[Array, Array]:
+    """The cuts, and the influences; statsmodels' own parameters are the first cut and logs."""
+    steps = np.append(1.0, np.exp(fit.params[many + 1 :]))
+    cuts = np.cumsum(np.append(fit.params[many], steps[1:]))
+    moved = fit.model.score_obs(fit.params) @ np.linalg.inv(-fit.model.hessian(fit.params))
+    of_cuts = np.cumsum(moved[:, many:] * steps, axis=1)
+    return cuts, np.column_stack([moved[:, :many], of_cuts])
 
 
 def _null(codes: NDArray[np.intp], weight: Array) -> float:

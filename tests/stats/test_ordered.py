@@ -56,3 +56,17 @@ def test_answers_that_do_not_differ_are_refused():
         ordered(X, np.ones(SIZE))
     with pytest.raises(CrmlabError, match="between 0 and 1"):
         ordered(X, Y, confidence=95)
+
+
+def test_influences_of_the_answers_give_the_errors_and_cuts_rise():
+    found = ordered(X, Y, clusters=CUSTOMER)
+    sums = np.column_stack([np.bincount(CUSTOMER, column) for column in found.influence.T])
+    errors = np.sqrt((sums**2).sum(axis=0))
+    half = (found.table["high"] - found.table["low"]).to_numpy() / 2 / 1.9842
+    assert errors[:2] == pytest.approx(half, rel=0.02)
+    assert (np.diff(found.cuts) > 0).all()
+    assert found.levels.tolist() == [1, 2, 3, 4]
+    # Without an answer the others would give about what the influence says.
+    most = int(np.abs(found.influence[:, 2]).argmax())
+    without = ordered(X.drop(index=most), np.delete(Y, most))
+    assert found.cuts[0] - without.cuts[0] == pytest.approx(found.influence[most, 2], rel=0.2)
