@@ -101,8 +101,13 @@ class DesignCheck(Result):
         checked = _("{count} items were held against {rules} rules.").format(
             count=number(len(self.items)), rules=number(self.rules["rule"].nunique())
         )
+        bare = sum(not (item.label or item.label_zh) for item in self.items)
+        if bare:
+            without = _("{count} of them have no wording, so only their scales were looked at.")
+            checked = f"{checked} {without.format(count=number(bare))}"
         if self.table.empty:
-            return checked + " " + _("None breaks one.")
+            none = _("None breaks one.")
+            return f"{checked} {none}"
         names = self._of_rules("label")
         parts = [
             _("{rule}: {count}").format(rule=names[rule], count=number(count))

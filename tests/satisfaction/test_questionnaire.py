@@ -226,6 +226,11 @@ def test_scales_without_a_middle_or_unlike_their_dimension_are_found():
     ]
 
 
+def test_items_without_wording_are_counted():
+    result = design_check(workspace((Item("a", "x"), Item("b", "x", "Prompt"))))
+    assert "1 of them have no wording" in result.reading()
+
+
 def test_rules_of_ones_own_are_used_and_checked():
     rules = wording_rules()
     rules = rules[rules["rule"] == "double"].assign(pattern="plus")
