@@ -11,21 +11,18 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.response import (
+from crmlab.satisfaction.asked import (
     NOT_GIVEN,
     Asked,
     asked,
     category_labels,
-    draw_ways,
     known,
     labels_of,
     points,
     rake_to_asked,
-    row_of,
     usable,
-    way_names,
-    ways_in_words,
 )
+from crmlab.satisfaction.asking_again import draw_ways, row_of, way_names, ways_in_words
 from crmlab.satisfaction.responses import facts
 from crmlab.show import charts
 from crmlab.show.columns import shown

@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from crmlab.data import model
 from crmlab.data.simulate import effects
 from crmlab.data.sources import from_frames
 from crmlab.errors import MissingColumns, NotEnoughData, UnknownName
-from crmlab.satisfaction.response import (
-    asked,
-    follow_up,
-    holm,
-    nonresponse_bias,
-    response_rates,
-)
+from crmlab.satisfaction.asked import asked, holm
+from crmlab.satisfaction.asking_again import follow_up
+from crmlab.satisfaction.nonresponse import nonresponse_bias
+from crmlab.satisfaction.response import response_rates
+from crmlab.show import charts
 from crmlab.stats.intervals import wilson
 
 NAMES = [
@@ -84,6 +83,15 @@ def test_a_group_that_answers_less_is_found_and_named():
     assert (
         "came back from General and a larger one from Potential, Key, by more" in result.reading()
     )
+
+
+def test_of_many_groups_the_first_and_the_last_are_drawn_in_their_colours():
+    few, many = {f"a{i:02}": (40, 20) for i in range(30)}, {"zero": (40, 0), "all": (40, 40)}
+    axes = response_rates(workspace(sent(few | many))).plot()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    colours = [to_hex(colour) for colour in axes.collections[1].get_facecolors()]
+    assert (len(labels), labels[0], labels[-1]) == (24, "zero", "all")
+    assert colours == [charts.ORANGE] + [charts.BLUE] * 23
 
 
 def test_groups_that_answer_alike_are_not_said_to_be_proven_alike():

@@ -1,0 +1,279 @@
+"""Everyone who was asked, answered or not, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.errors import NotEnoughData, UnknownName
+from crmlab.language import _, number
+from crmlab.satisfaction.responses import (
+    CONVENIENCE,
+    _answered,
+    _complete,
+    _part,
+    facts,
+    of_questionnaires,
+)
+from crmlab.show.columns import shown
+from crmlab.show.result import Exclusion
+from crmlab.stats.weighting import Raked, rake
+
+if TYPE_CHECKING:
+    from crmlab.data.sources import Workspace
+
+#: Ways of asking again those who did not answer.
+AGAIN = ("follow_up",)
+#: Category of those of whom it is not known.
+NOT_GIVEN = "not given"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everyone who was asked in ways the company chose, answered or not.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        A row per questionnaire of the first try, with all columns of ``surveys``; `weight` is 1
+        where the data have no weights; `answered`.
+    again : pandas.DataFrame
+        The same of those who were asked again because they had not answered.
+    weighted : bool
+        Whether the data give weights.
+    without_weight : int
+        Questionnaires without a weight where others have one; they are left out.
+    left_out : dict of str to int
+        Questionnaires of other modes, by mode.
+    part : str
+        What the questionnaires are a sample of, in words; empty if they are all.
+    workspace : Workspace
+        The workspace that was asked about.
+    """
+
+    frame: pd.DataFrame
+    again: pd.DataFrame
+    weighted: bool
+    without_weight: int
+    left_out: dict[str, int]
+    part: str
+    workspace: Workspace
+
+    @property
+    def silent(self) -> int:
+        """Questionnaires of the first try that did not come back."""
+        return int((~self.frame["answered"]).sum())
+
+    def answers(self) -> pd.DataFrame:
+        """Those of the first try that came back."""
+        return self.frame[self.frame["answered"]].reset_index(drop=True)
+
+    def with_again(self) -> pd.DataFrame:
+        """All that came back, at first or when asked again."""
+        again = self.again[self.again["answered"]]
+        return pd.concat([self.answers(), again], ignore_index=True)
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """What is left out, each with its count."""
+        found = {_("without a weight"): self.without_weight}
+        for mode, count in self.left_out.items():
+            name = shown("mode").written(mode, "")
+            found[_("asked in the mode {mode}").format(mode=name)] = count
+        return tuple(of_questionnaires(reason, count) for reason, count in found.items() if count)
+
+    def sentence(self) -> str:
+        """What is left out, in a sentence."""
+        parts = [one.words() for one in self.exclusions()]
+        said = (
+            _("Left out: {parts}.").format(parts=_("; ").join(parts))
+            if parts
+            else _("No questionnaire was left out.")
+        )
+        return f"{said} {self.part}" if self.part else said
+
+
+def asked(crm: Workspace) -> Asked:
+    """Everyone who was asked, answered or not.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With surveys: response_id and answered_at.
+
+    Returns
+    -------
+    Asked
+
+    Raises
+    ------
+    NotEnoughData
+        If nobody answered, or everybody did: then the data do not say who was asked in vain.
+    """
+    workspace, part = _part(crm)
+    surveys = _complete(workspace.surveys)
+    surveys = surveys.assign(answered=_answered(crm, surveys))
+    others = set(surveys["mode"].dropna()) - {*CONVENIENCE, *AGAIN}
+    usual = surveys["mode"].isna() | surveys["mode"].isin(others)
+    again = surveys["mode"].isin(AGAIN)
+    if not usual.any():
+        usual = ~again
+    kept = surveys[usual | again]
+    by_weight = bool(kept["weight"].notna().any())
+    lacking = kept["weight"].isna() if by_weight else pd.Series(False, kept.index)
+    kept = kept[~lacking] if by_weight else kept.assign(weight=1.0)
+    first = kept[usual[kept.index]].reset_index(drop=True)
+    _check(first)
+    left_out = surveys.loc[~usual & ~again, "mode"].value_counts()
+    return Asked(
+        first,
+        kept[again[kept.index]].reset_index(drop=True),
+        by_weight,
+        int(lacking.sum()),
+        {str(mode): int(count) for mode, count in sorted(left_out.items())},
+        part,
+        crm,
+    )
+
+
+def _check(first: pd.DataFrame) -> None:
+    if not first["answered"].any():
+        raise NotEnoughData(_("No questionnaire was answered, so nothing is known of anybody."))
+    if first["answered"].all():
+        raise NotEnoughData(
+            _(
+                "All {count} questionnaires of the data were answered, so the data do not say who "
+                "was asked in vain. Keep the questionnaires that did not come back too."
+            ).format(count=number(len(first)))
+        )
+
+
+# --- what is known of everyone
+
+
+def known(about: pd.DataFrame, frame: pd.DataFrame, name: str) -> pd.Series:
+    """What is known of the customer or the order of each questionnaire, as a category.
+
+    Parameters
+    ----------
+    about : pandas.DataFrame
+        As from `facts`.
+    frame : pandas.DataFrame
+        With response_id.
+    name : str
+        A column of `facts`; ``"region"`` is the customer's where it is known, else the order's.
+
+    Returns
+    -------
+    pandas.Series
+        Of text, with the index of `frame`; `NOT_GIVEN` where it is not known.
+
+    Raises
+    ------
+    UnknownName
+        If it is known of nobody.
+    """
+    own = name == "region" and about["customer_region"].notna().any()
+    column = "customer_region" if own else name
+    if column not in about or not about[column].notna().any():
+        there = [one for one in about if about[one].notna().any()]
+        raise UnknownName(
+            _("Of those asked, {column} is not known. Known are: {names}.").format(
+                column=name, names=_(", ").join(there) or _("none")
+            )
+        )
+    values = frame["response_id"].map(about[column])
+    return values.astype(object).where(values.notna(), NOT_GIVEN).astype(str).rename(name)
+
+
+def labels_of(names: Sequence[str]) -> dict[str, str]:
+    """Label of each characteristic in the current language."""
+    return {
+        name: _("Late order") if name == "late" else _extra().get(name) or shown(name).label
+        for name in names
+    }
+
+
+def category_labels(names: Sequence[str]) -> dict[str, str]:
+    """Label of each category of these characteristics in the current language."""
+    found = {NOT_GIVEN: _("not given"), "True": _("yes"), "False": _("no")}
+    for name in names:
+        found |= shown(name).values
+    return found
+
+
+def _extra() -> dict[str, str]:
+    return {
+        "large": _("Revenue above the median"),
+        "complained": _("Has complained"),
+        "on_time": _("Order on time"),
+    }
+
+
+def usable(found: Asked, margins: Sequence[str]) -> tuple[str, ...]:
+    """Those of the characteristics that are known of anybody who was asked."""
+    about = facts(found.workspace)
+    return tuple(name for name in margins if _is_known(about, found.frame, name))
+
+
+def _is_known(about: pd.DataFrame, frame: pd.DataFrame, name: str) -> bool:
+    try:
+        known(about, frame, name)
+    except UnknownName:
+        return False
+    return True
+
+
+def rake_to_asked(found: Asked, answers: pd.DataFrame, margins: Sequence[str]) -> Raked:
+    """Answers raked to everyone who was asked, by the weights of the sample."""
+    about = facts(found.workspace)
+    everyone = {name: known(about, found.frame, name) for name in margins}
+    totals = {
+        name: found.frame["weight"].groupby(values).sum() for name, values in everyone.items()
+    }
+    of = pd.DataFrame({name: known(about, answers, name) for name in margins})
+    return rake(of, totals, answers["weight"])
+
+
+# --- words and decisions
+
+
+def holm(chances: Sequence[float], level: float) -> np.ndarray:
+    """Which of several differences are beyond chance, by Holm's correction.
+
+    Parameters
+    ----------
+    chances : sequence of float
+        Two-sided probabilities; one that is missing is not judged and does not count.
+    level : float
+
+    Returns
+    -------
+    numpy.ndarray of bool
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, float("nan")], 0.05).tolist()
+    [True, True, False]
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    values = np.asarray(chances, float)
+    judged, found = np.isfinite(values), np.zeros(len(values), bool)
+    if judged.any():
+        found[judged] = multipletests(values[judged], alpha=level, method="holm")[0]
+    return found
+
+
+def points(size: float) -> str:
+    """A difference with two decimals, and never a minus before nothing.
+
+    Examples
+    --------
+    >>> points(-0.0013), points(-0.25)
+    ('0.00', '-0.25')
+    """
+    return number(round(size, 2) + 0.0, 2)
