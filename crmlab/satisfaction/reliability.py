@@ -384,7 +384,7 @@ class Reliability(Result):
             period=self.context.period(),
         )
         effects = self.table["design_effect"].dropna()
-        if len(effects):
+        if len(effects) and effects.max() > 1.005:
             who += " " + _(
                 "Weights and customers who answered more than once make the variance of log(1 − α) "
                 "up to {effect} times that of as many independent answers."

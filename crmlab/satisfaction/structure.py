@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 FEWEST_PER_ITEM = 3
 #: A loading below this is weak; from the second on an item belongs to two factors.
 WEAK, SECOND = 0.40, 0.30
+#: With larger errors of loadings than this the factors are not the same from sample to sample.
+UNSTABLE = 0.15
 
 
 # --- the items that are analysed together
@@ -108,18 +110,21 @@ class Answers:
         """Whose answers these are, and what is left out, in sentences."""
         said = ngettext(
             "{questionnaires} questionnaire of {customers} customers answers all {items} items, "
-            "{period}; by weights and repeated answers it tells as much as {effective}.",
+            "{period}.",
             "{questionnaires} questionnaires of {customers} customers answer all {items} items, "
-            "{period}; by weights and repeated answers they tell at least as much as {effective} "
-            "independent ones.",
+            "{period}.",
             len(self.frame),
         ).format(
             questionnaires=number(len(self.frame)),
             customers=number(self.customers),
             items=number(self.frame.shape[1]),
             period=period,
-            effective=number(self.effective),
         )
+        if self.effective < len(self.frame) - 0.5:
+            said += " " + _(
+                "With their weights, and all answers of a customer taken as one, they tell at "
+                "least as much as {effective} independent answers."
+            ).format(effective=number(self.effective))
         names = item_names(as_settings(self))
         for left, sentence in (
             (self.other_scale, _("Left out because their scale is another one: {items}.")),
@@ -482,6 +487,8 @@ class Structure(Result):
         The dimension whose items load most on each factor; empty where none is declared.
     asked_for : bool
         Whether the number of factors was given, not counted by parallel analysis.
+    error : float
+        Standard error of a loading, the median of all.
     answers : Answers
     aspect : str
     confidence : float
@@ -493,6 +500,7 @@ class Structure(Result):
     fitted: Loadings
     named_after: tuple[str, ...]
     asked_for: bool
+    error: float
     answers: Answers
     aspect: str
     confidence: float
@@ -540,6 +548,12 @@ class Structure(Result):
     def title(self) -> str:
         fits = int((self.table["place"] == "fits").sum())
         factors = self.loadings.shape[1]
+        if self.error > UNSTABLE:
+            return ngettext(
+                "{factors} factor of {items} items that changes when customers are left out",
+                "{factors} factors of {items} items that change when customers are left out",
+                factors,
+            ).format(items=number(len(self.table)), factors=number(factors))
         if not any(self.named_after):
             return ngettext(
                 "{items} items on {factors} factor", "{items} items on {factors} factors", factors
@@ -579,10 +593,12 @@ class Structure(Result):
         return axes
 
     def reading(self) -> str:
-        parts = [
-            self._explained(), self._astray(), self._related(),
-            self.answers.who(self.context.period()),
-        ]  # fmt: skip
+        parts = [self._explained()]
+        if self.error > UNSTABLE:
+            parts.append(self._unstable())
+        else:
+            parts += [self._astray(), self._related()]
+        parts.append(self.answers.who(self.context.period()))
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
@@ -638,6 +654,18 @@ class Structure(Result):
             factors,
         ).format(factors=number(factors), how=how, share=percent(self.fitted.explained))
 
+    def _unstable(self) -> str:
+        said = _(
+            "These factors cannot be relied on: with a twentieth of the customers left out, other "
+            "loadings come about (standard error of a loading {error}, the median). Which item "
+            "belongs where cannot be told from these answers."
+        ).format(error=number(self.error, 2))
+        if self.loadings.shape[1] > 1:
+            said += " " + _("Try fewer factors: structure(crm, factors={fewer}).").format(
+                fewer=self.loadings.shape[1] - 1
+            )
+        return said
+
     def _astray(self) -> str:
         sentences = {
             "elsewhere": _("Strongest on the factor of another dimension: {items}."),
@@ -647,13 +675,17 @@ class Structure(Result):
         parts = []
         for place, sentence in sentences.items():
             rows = self.table[self.table["place"] == place]
+            if place == "elsewhere" and "dimension" in rows:
+                # Of a dimension that has no factor it is said below, once for all its items.
+                rows = rows[rows["dimension"].isin(self.named_after)]
             if len(rows):
                 parts.append(
                     sentence.format(
                         items=self._items(rows), second=number(SECOND, 2), weak=number(WEAK, 2)
                     )
                 )
-        if not parts and any(self.named_after):
+        lost = self._without_factor()
+        if not parts and not lost and any(self.named_after):
             parts.append(
                 _("Every item is strongest on the factor of its own dimension, and on no other.")
             )
@@ -668,12 +700,12 @@ class Structure(Result):
                     len(unsure),
                 ).format(count=number(len(unsure)), weak=number(WEAK, 2))
             )
-        lost = self._without_factor()
         if lost:
             parts.append(
-                _("Dimensions without a factor of their own: {names}.").format(
-                    names=_(", ").join(lost)
-                )
+                _(
+                    "Without a factor of their own, their items going together with those of other "
+                    "dimensions: {names}."
+                ).format(names=_(", ").join(lost))
             )
         if (self.fitted.uniquenesses < 0.01).any():
             parts.append(
@@ -805,6 +837,7 @@ def structure(
         fitted,
         named,
         factors is not None,
+        float(np.median(errors)),
         together,
         aspect,
         confidence,

@@ -135,9 +135,20 @@ def test_dimensions_that_share_a_factor_are_said():
     names = ["a1", "a2", "c3", "c4"]
     result = structure(workspace(A, names))
     assert result.loadings.shape == (4, 1)
-    assert "Dimensions without a factor of their own: " in result.reading()
+    assert "Without a factor of their own, " in result.reading()
     assert "correlate by" not in result.reading()
     assert "second_factor" not in result.table
+
+
+def test_factors_that_do_not_come_back_are_not_read():
+    few = 30
+    noise = np.random.default_rng(1).standard_normal((few, 6))
+    result = structure(workspace(A[:few, [0] * 6] * 0.6 + noise, NAMES[:6]), factors=3)
+    assert result.error > 0.15
+    assert "These factors cannot be relied on" in result.reading()
+    assert "structure(crm, factors=2)" in result.reading()
+    assert "as meant" not in result.reading()
+    assert result.title() == "3 factors of 6 items that change when customers are left out"
 
 
 def test_without_declared_dimensions_factors_have_numbers():
