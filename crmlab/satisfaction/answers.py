@@ -250,18 +250,34 @@ def effective_number(
         Design effect; NaN or 0 where it cannot be seen because all answers are alike.
     weights, customers : array_like, shape (answers,)
 
+    Notes
+    -----
+    The number of answers over the design effect, or Kish's (Σw)²/Σw² over the customers where the
+    effect cannot be seen. Of few customers the effect is not well known either: the number is
+    multiplied by the squared ratio of the t quantiles with the answers less one and the customers
+    less one degrees of freedom.
+
+    References
+    ----------
+    Korn, E. L. and Graubard, B. I. (1998), Survey Methodology 24, 193-201.
+
     Examples
     --------
     >>> effective_number(4, 2.0, [1, 1, 1, 1], [0, 1, 2, 3])
     2.0
     >>> effective_number(4, np.nan, [1, 1, 1, 1], [0, 0, 1, 1])
     2.0
+    >>> round(effective_number(40, 2.0, [1] * 40, [0, 1, 2, 3, 4] * 8), 2)
+    10.61
     """
-    if np.isfinite(effect) and effect > 0:
-        return min(float(answers), answers / effect)
+    from scipy.stats import t
+
     number_of = np.unique(np.asarray(customers), return_inverse=True)[1]
     weight = np.bincount(number_of, np.asarray(weights, float))
-    return float(weight.sum() ** 2 / np.sum(weight**2))
+    if not (np.isfinite(effect) and effect > 0):
+        return float(weight.sum() ** 2 / np.sum(weight**2))
+    known = t.ppf(0.975, answers - 1) / t.ppf(0.975, len(weight) - 1)
+    return float(min(answers, answers / effect) * known**2)
 
 
 def exclusions_of(asked: Responses, question: str, answers: int) -> tuple[Exclusion, ...]:

@@ -302,9 +302,9 @@ def nps(
 
     Notes
     -----
-    The interval is that of `nps_interval` on the effective number of answers: their number divided
-    by the design effect of the score, and no more than their number. Where all answers are alike
-    the effect cannot be seen; then the number is Kish's (Σw)²/Σw² over customers.
+    The interval is that of `nps_interval` on the effective number of answers (`effective_number`):
+    their number divided by the design effect of the score, and less where customers are few. Where
+    all answers are alike the effect cannot be seen; then it is Kish's (Σw)²/Σw² over customers.
 
     References
     ----------
