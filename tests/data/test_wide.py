@@ -120,6 +120,20 @@ def test_row_numbers_go_on_in_the_next_file_for_both_tables(tmp_path):
     assert crm.answers.query("response_id == '3'")["value"].tolist() == [1, 2]
 
 
+def test_parts_of_a_questionnaire_in_several_files_come_together(tmp_path):
+    (tmp_path / "b.csv").write_text("no,rel2\nB,2\nA,6\n", encoding="utf-8")
+    rule = BY_NAME + '\nfiles = ["a.csv", "b.csv"]'
+    (tmp_path / "a.csv").write_text("no,rel1\nA,5\nB,3\n", encoding="utf-8")
+    text = f"[answers]\nwide = true\n{rule}\n{ITEMS}"
+    (tmp_path / "mapping.toml").write_text(text, encoding="utf-8")
+    crm = load(tmp_path / "mapping.toml")
+    assert wide(crm, "perception").to_dict("index") == {
+        "A": {"rel1": 5.0, "rel2": 6.0},
+        "B": {"rel1": 3.0, "rel2": 2.0},
+    }
+    balanced(crm)
+
+
 def test_answers_off_the_scale_are_faults_with_file_column_row_and_remedy(tmp_path):
     with pytest.raises(InvalidValues) as raised:
         mapped(tmp_path, "no,rel1,rel2\nA,5,0\nB,8,6\nC,9.5,six\n", BY_NAME)
