@@ -195,7 +195,7 @@ def nonresponse_bias(
         characteristic, category (empty where it is yes or no), asked_share, returned_share,
         standardised (the difference in standard deviations), low, high, apart (beyond chance).
         Beside the margins: whether the order was late, whether the customer's revenue lies above
-        the median of those asked, and whether the customer has complained.
+        the median of those asked (by weight), and whether the customer has complained.
 
     Raises
     ------
@@ -268,11 +268,18 @@ def _yes_or_no(found: Asked, about: pd.DataFrame) -> dict[str, pd.Series | None]
     if crm.has("orders", "amount") and crm.has("orders", "customer_id"):
         spent = crm.query("customer_summary").set_index("customer_id")["amount"]
         revenue = frame["customer_id"].map(spent).fillna(0.0)
-        flags["large"] = (revenue > revenue.median()).astype(float)
+        flags["large"] = (revenue > _median(revenue, frame["weight"])).astype(float)
     if crm.has("complaints", "customer_id"):
         complained = set(crm.query("complaints_summary")["customer_id"].dropna())
         flags["complained"] = frame["customer_id"].isin(complained).astype(float)
     return flags
+
+
+def _median(values: pd.Series, weights: pd.Series) -> float:
+    """The value up to which half of the weight lies."""
+    order = values.argsort(kind="stable")
+    reached = weights.iloc[order].cumsum() / weights.sum()
+    return float(values.iloc[order].iloc[int((reached < 0.5).sum())])
 
 
 def _contrast(

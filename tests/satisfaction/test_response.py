@@ -291,3 +291,20 @@ def test_words_and_pictures_are_made_from_the_company(company, measure):
     assert result.alt()
     assert result.definition.method
     assert result.reading()
+
+
+def test_large_is_above_the_median_of_those_asked_by_weight():
+    surveys = sent({"a": (4, 2)})
+    surveys["weight"] = [1.0, 1.0, 1.0, 3.0]
+    orders = pd.DataFrame(
+        {
+            "order_id": ["1", "2", "3", "4"],
+            "customer_id": surveys["customer_id"],
+            "ordered_at": "2025-02-01",
+            "amount": [10.0, 20.0, 40.0, 30.0],
+        }
+    )
+    people = customers_of(surveys, tier=["key", "general"] * 2)
+    result = nonresponse_bias(workspace(surveys, customers=people, orders=orders))
+    row = result.table.set_index("characteristic").loc["large"]
+    assert row["asked_share"] == pytest.approx(1 / 6)  # 40 alone lies above 30
