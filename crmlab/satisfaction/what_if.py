@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -147,12 +148,11 @@ class WhatIf(Result):
             "it."
         )
         left_out = self.rated.sentence(self.names)
-        said = f"{self.words(self.raise_by)} {intervals_in_brackets(self.confidence)}"
+        said = f"{self.words(self.raise_by, self.table)} {intervals_in_brackets(self.confidence)}"
         return "\n\n".join([said, caution, left_out])
 
-    def words(self, raise_by: Mapping[str, float]) -> str:
-        """What is raised, and what is predicted, in a sentence."""
-        table = self.predicted(raise_by)
+    def words(self, raise_by: Mapping[str, float], table: pd.DataFrame) -> str:
+        """What is raised, and what a table predicts, in a sentence."""
         names = figure_names(self.curves)
         figures = _("; ").join(
             _("{figure} {now} now, {then} predicted ({low} to {high})").format(
@@ -177,7 +177,7 @@ class WhatIf(Result):
 
     def alt(self) -> str:
         return _("A row for each figure, from the worst to the best of its scale. {words}").format(
-            words=self.words(self.raise_by)
+            words=self.words(self.raise_by, self.table)
         )
 
     def _define(self) -> Definition:
@@ -282,11 +282,15 @@ def explore_what_if(result: WhatIf) -> None:
         axes = charts.new_axes(size=(charts.SIZE[0], 0.8 * len(result.table) + 1.0))
         rows = _Rows(axes, result)
 
+    @functools.lru_cache(maxsize=1)
+    def predicted(points: tuple[tuple[str, float], ...]) -> pd.DataFrame:
+        return result.predicted(dict(points))
+
     def move(**points: float) -> None:
-        rows.set(result.predicted(points))
+        rows.set(predicted(tuple(points.items())))
 
     def words(**points: float) -> str:
-        return result.words(points)
+        return result.words(points, predicted(tuple(points.items())))
 
     figure: Any = axes.figure
     explorer(figure, move, words, controls)
