@@ -318,6 +318,8 @@ def _by_group(crm: Workspace, due: pd.DataFrame, by: str) -> pd.DataFrame:
                 column=by, names=_(", ").join(names) or _("none")
             )
         )
+    # Of very many questionnaires the facts are those of a sample of customers.
+    due = due[due["response_id"].isin(known.index)].reset_index(drop=True)
     group = due["response_id"].map(known[by])
     parts = list(due.groupby(group, dropna=False))
     rows = [

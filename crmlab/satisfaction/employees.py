@@ -62,7 +62,7 @@ class Employees(Result):
     unknown: int
 
     def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(["value", "low", "high"], "number")
+        return dict.fromkeys(["satisfaction", "low", "high"], "number")
 
     def title(self) -> str:
         if self.slope.low > 0:
@@ -79,7 +79,7 @@ class Employees(Result):
             linewidth=1.2,
         )  # fmt: skip
         axes.scatter(
-            known["employee_satisfaction"], known["value"], color=charts.BLUE, zorder=3,
+            known["employee_satisfaction"], known["satisfaction"], color=charts.BLUE, zorder=3,
             s=12 + 60 * known["answers"] / known["answers"].max(),
         )  # fmt: skip
         ends = np.array(
@@ -183,7 +183,7 @@ def employees(crm: Workspace) -> Employees:
     -------
     Employees
         `.table` has a row per account manager, the least satisfied first: staff_id,
-        employee_satisfaction, customers, answers, value (mean overall satisfaction), low, high.
+        employee_satisfaction, customers, answers, satisfaction (mean overall), low, high.
 
     Raises
     ------
@@ -241,12 +241,20 @@ def _by_manager(frame: pd.DataFrame) -> pd.DataFrame:
                 "employee_satisfaction": part["own"].iloc[0],
                 "customers": part["customer"].nunique(),
                 "answers": len(part),
-                "value": mean.value,
+                "satisfaction": mean.value,
                 "low": mean.low,
                 "high": mean.high,
             }
         )
-    names = ["staff_id", "employee_satisfaction", "customers", "answers", "value", "low", "high"]
+    names = [
+        "staff_id",
+        "employee_satisfaction",
+        "customers",
+        "answers",
+        "satisfaction",
+        "low",
+        "high",
+    ]
     table = pd.DataFrame(rows, columns=names)
     return table.sort_values(["employee_satisfaction", "staff_id"], ignore_index=True)
 

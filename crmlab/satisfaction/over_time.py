@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 #: Answers that count as satisfied.
 SATISFIED = 4
-#: Points between two false alarms of the four rules of Western Electric together, when nothing
-#: changes (Champ and Woodall 1987, Technometrics 29, 393-399); and of the limits alone.
+#: Points between two false alarms when nothing changes: of the four rules of Western Electric
+#: together (Champ and Woodall 1987, Technometrics 29, 393-399), and at least so many of a moving
+#: average with limits at 3 standard errors (Lucas and Saccucci 1990, Technometrics 32, 1-12).
 BETWEEN_FALSE_ALARMS = {"batches": 91.75, "ewma": 370.4}
 #: Batches named in the reading.
 NAMED = 6
@@ -124,14 +125,14 @@ class SatisfactionChart(Result):
 
     def formats(self) -> Mapping[str, str]:
         written = "percent" if self.figure == "top_two" else "number"
-        return dict.fromkeys(["value", "low", "high", "centre", "lower", "upper"], written)
+        return dict.fromkeys(["satisfaction", "low", "high", "centre", "lower", "upper"], written)
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {"rule": _rule_names()}
 
     def main_columns(self) -> Sequence[str]:
         interval = [] if self.chart == "ewma" else ["low", "high"]
-        return ["batch", "answers", "value", *interval, "lower", "upper", "rule"]
+        return ["batch", "answers", "satisfaction", *interval, "lower", "upper", "rule"]
 
     def title(self) -> str:
         later = self._later_signals()
@@ -150,10 +151,10 @@ class SatisfactionChart(Result):
             places, self.table["lower"], self.table["upper"], step="mid", color=charts.GRID
         )
         axes.plot(places, self.table["centre"], color=charts.MUTED, linestyle="--", linewidth=1)
-        axes.plot(places, self.table["value"], color=charts.BLUE, marker="o", markersize=5)
+        axes.plot(places, self.table["satisfaction"], color=charts.BLUE, marker="o", markersize=5)
         out = self.table["signal"].to_numpy()
         axes.scatter(
-            places[out], self.table["value"][out], color=charts.ORANGE, s=60, zorder=4,
+            places[out], self.table["satisfaction"][out], color=charts.ORANGE, s=60, zorder=4,
             label=_("Signal"),
         )  # fmt: skip
         self._mark_phase(axes)
@@ -186,7 +187,7 @@ class SatisfactionChart(Result):
         parts = [
             _("{batch} {value} (limits {lower} to {upper})").format(
                 batch=row["batch"],
-                value=self._written(row["value"]),
+                value=self._written(row["satisfaction"]),
                 lower=self._written(row["lower"]),
                 upper=self._written(row["upper"]),
             )
@@ -243,14 +244,23 @@ class SatisfactionChart(Result):
 
     def _signals(self) -> str:
         said = [self._within_phase(), self._after_phase()]
-        false = len(self.table) / BETWEEN_FALSE_ALARMS[self.chart]
-        said.append(
+        said.append(self._false_alarms())
+        return " ".join(part for part in said if part)
+
+    def _false_alarms(self) -> str:
+        text = (
             _(
+                "If nothing ever changed, fewer than {false} false signals would be expected among "
+                "{count} points."
+            )
+            if self.chart == "ewma"
+            else _(
                 "If nothing ever changed, about {false} false signals would be expected among "
                 "{count} points."
-            ).format(false=number(false, 1), count=number(len(self.table)))
+            )
         )
-        return " ".join(part for part in said if part)
+        false = len(self.table) / BETWEEN_FALSE_ALARMS[self.chart]
+        return text.format(false=number(false, 1), count=number(len(self.table)))
 
     def _within_phase(self) -> str:
         own = self.table[self.table["signal"] & (self.table["phase"] == 1)]
@@ -273,7 +283,7 @@ class SatisfactionChart(Result):
         names = _rule_names()
         parts = []
         for _index, row in rows.head(NAMED).iterrows():
-            above = row["value"] > row["centre"]
+            above = row["satisfaction"] > row["centre"]
             text = _("{batch} (above, {rule})") if above else _("{batch} (below, {rule})")
             parts.append(text.format(batch=row["batch"], rule=names[row["rule"]]))
         if len(rows) > NAMED:
@@ -388,7 +398,7 @@ def satisfaction_chart(
     -------
     SatisfactionChart
         `.table` has a row per batch: batch, answers, effective (answers of equal weight that would
-        tell as much), value (of the chart), low, high (95 % interval of the batch's own figure,
+        tell as much), satisfaction (the point), low, high (95 % interval of the batch's own figure,
         clustered by customer; on an EWMA chart missing), centre, lower, upper, phase, signal, rule
         (the first that is broken).
 
@@ -429,7 +439,7 @@ def satisfaction_chart(
     control = _control(table, measure, chart, phase, smoothing)
     drawn = control.frame
     table = table.assign(
-        value=drawn["value"],
+        satisfaction=drawn["value"],
         centre=drawn["centre"],
         lower=drawn["lower"],
         upper=drawn["upper"],
@@ -476,7 +486,7 @@ def _batches(frame: pd.DataFrame, figure: str) -> pd.DataFrame:
                 "batch": str(name),
                 "answers": len(part),
                 "effective": size,
-                "value": own.value,
+                "satisfaction": own.value,
                 "low": own.low,
                 "high": own.high,
                 "deviation": np.sqrt(variance * size / (size - 1)) if size > 1 else np.nan,
@@ -486,7 +496,7 @@ def _batches(frame: pd.DataFrame, figure: str) -> pd.DataFrame:
 
 
 def _control(table: pd.DataFrame, figure: str, chart: str, phase: int, smoothing: float) -> Chart:
-    value, size, names = table["value"], table["effective"], table["batch"].tolist()
+    value, size, names = table["satisfaction"], table["effective"], table["batch"].tolist()
     if figure == "mean":
         shewhart = xbar_s(value, table["deviation"], size, points=names, phase=phase)[0]
         sigma = shewhart.limits.sigma

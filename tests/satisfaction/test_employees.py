@@ -37,7 +37,7 @@ FLAT = {name: (own, [3, 4]) for name, (own, _given) in RISING.items()}
 def test_each_manager_has_a_row_with_the_mean_of_the_customers():
     table = employees(workspace(RISING)).table
     assert table["staff_id"].tolist() == ["A", "B", "C", "F", "D", "E"]
-    assert table["value"].tolist() == [1.5, 2.5, 2.5, 2.5, 3.5, 4.5]
+    assert table["satisfaction"].tolist() == [1.5, 2.5, 2.5, 2.5, 3.5, 4.5]
     assert table["customers"].tolist() == [8] * 6
 
 

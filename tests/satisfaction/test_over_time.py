@@ -41,7 +41,7 @@ def test_the_figure_and_its_limits_by_hand():
     # 15 threes and 15 fours a month: s² = 30 · 1/4 / 29, pooled over 12 months.
     row = satisfaction_chart(workspace([0] * 14)).table.iloc[-1]
     sigma = np.sqrt(30 / 4 / 29)
-    assert row["value"] == pytest.approx(3.5)
+    assert row["satisfaction"] == pytest.approx(3.5)
     assert row["upper"] == pytest.approx(3.5 + 3 * sigma / np.sqrt(30), rel=1e-3)
 
 
@@ -57,7 +57,7 @@ def test_answers_of_one_customer_count_for_less():
 
 def test_the_share_of_satisfied_answers_has_binomial_limits():
     row = satisfaction_chart(workspace([0] * 14), measure="top_two").table.iloc[-1]
-    assert row["value"] == pytest.approx(0.5)
+    assert row["satisfaction"] == pytest.approx(0.5)
     assert row["upper"] == pytest.approx(0.5 + 3 * np.sqrt(0.25 / 30))
 
 
@@ -65,7 +65,7 @@ def test_a_moving_average_starts_at_the_centre_and_sees_a_small_change():
     months = [0] * 12 + [0.2] * 12
     batches = satisfaction_chart(workspace(months))
     average = satisfaction_chart(workspace(months), chart="ewma")
-    assert average.table["value"].iloc[0] == pytest.approx(3.5)
+    assert average.table["satisfaction"].iloc[0] == pytest.approx(3.5)
     late = average.table["signal"].iloc[12:].sum()
     beyond = (batches.table["rule"] == "western_1").iloc[12:].sum()
     assert late > beyond
