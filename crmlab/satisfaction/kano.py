@@ -107,14 +107,15 @@ class KanoPairs:
     frame : pandas.DataFrame
         item, functional, dysfunctional, kind, weight, cluster.
     found : Responses
-    unasked : int
-        Answered questionnaires without any pair.
+    weightless, unasked : int
+        Answered questionnaires that have the weight 0; without any pair.
     halves, others : int
         Pairs with one answer missing; with an answer that is none of the five.
     """
 
     frame: pd.DataFrame
     found: Responses
+    weightless: int
     unasked: int
     halves: int
     others: int
@@ -122,8 +123,12 @@ class KanoPairs:
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, each with its count."""
         found = list(self.found.exclusions())
-        if self.unasked:
-            found.append(of_questionnaires(_("answered, but no pair of questions"), self.unasked))
+        for reason, count in (
+            (_("answered, but of weight 0"), self.weightless),
+            (_("answered, but no pair of questions"), self.unasked),
+        ):
+            if count:
+                found.append(of_questionnaires(reason, count))
         for reason, count in (
             (_("one of the two answers is missing"), self.halves),
             (_("an answer that is none of the five"), self.others),
@@ -154,9 +159,10 @@ def pairs_of_answers(crm: Workspace) -> KanoPairs:
         If there is no such pair.
     """
     found = responses(crm)
+    counted = found.frame[found.frame["weight"] > 0]
     there, missing = wide(crm, "functional"), wide(crm, "dysfunctional")
     items = [*there.columns, *(item for item in missing if item not in there)]
-    ids = found.frame["response_id"]
+    ids = counted["response_id"]
     there = there.reindex(index=ids, columns=items)
     missing = missing.reindex(index=ids, columns=items)
     count = len(items)
@@ -165,8 +171,8 @@ def pairs_of_answers(crm: Workspace) -> KanoPairs:
             "item": np.tile(np.array(items, object), len(ids)),
             "functional": there.to_numpy().ravel(),
             "dysfunctional": missing.to_numpy().ravel(),
-            "weight": np.repeat(found.frame["weight"].to_numpy(float), count),
-            "cluster": np.repeat(clusters(found.frame), count),
+            "weight": np.repeat(counted["weight"].to_numpy(float), count),
+            "cluster": np.repeat(clusters(counted), count),
             "questionnaire": np.repeat(np.arange(len(ids)), count),
         }
     )
@@ -184,7 +190,12 @@ def pairs_of_answers(crm: Workspace) -> KanoPairs:
     frame = rows[fits].assign(kind=kind[fits].map(CODES)).reset_index(drop=True)
     unasked = len(ids) - rows.loc[one, "questionnaire"].nunique()
     return KanoPairs(
-        frame, found, int(unasked), int((one & ~both).sum()), int((both & ~fits).sum())
+        frame,
+        found,
+        len(found.frame) - len(counted),
+        int(unasked),
+        int((one & ~both).sum()),
+        int((both & ~fits).sum()),
     )
 
 
@@ -211,11 +222,6 @@ class Kano(Result):
 
     def main_columns(self) -> Sequence[str]:
         return _SHOWN
-
-    def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(("better", "better_low", "better_high"), "number") | dict.fromkeys(
-            ("worse", "worse_low", "worse_high"), "number"
-        )
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         kinds = kind_names()

@@ -11,7 +11,7 @@ from crmlab.data.model import Item, Settings
 from crmlab.data.simulate import instrument
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData
-from crmlab.satisfaction.kano import evaluation_table, kano
+from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.show import charts
 from crmlab.stats import kano as rules
 
@@ -116,6 +116,13 @@ def test_weights_count():
     assert row["attractive"] == pytest.approx(0.8)
 
 
+def test_answers_of_weight_0_do_not_count_and_are_said():
+    result = kano(workspace({"M": 20, "A": 30}, weights={"M": 1.0, "A": 0.0}))
+    assert result.table["class"].tolist() == ["must_be"]
+    found = {one.reason: one.count for one in result.definition.exclusions}
+    assert found == {"answered, but of weight 0": 30}
+
+
 def test_answers_of_the_same_customers_count_for_less():
     """Each customer gives the same answers six times over."""
     alone = only(workspace({"M": 60, "A": 36}))
@@ -181,3 +188,20 @@ def test_names_follow_the_language(company):
     crmlab.set_language("zh_CN")
     assert result.value_labels()["item"]["kano_tracking"] == "在途跟踪"
     assert evaluation_table().shape == (5, 5)
+
+
+def test_the_explorer_shows_where_two_answers_meet(monkeypatch):
+    caught = {}
+    monkeypatch.setattr(
+        "crmlab.show.widgets.explorer",
+        lambda figure, move, words, controls: caught.update(
+            figure=figure, move=move, words=words, controls=controls
+        ),
+    )
+    explore_kano()
+    (marked,) = caught["figure"].axes[0].patches
+    caught["move"](there=0, missing=4)
+    assert marked.get_xy() == (4, 0)
+    said = caught["words"](0, 4)
+    assert said == "I like it if it is there, I dislike it if it is missing: one-dimensional."
+    assert set(caught["controls"]) == {"there", "missing"}
