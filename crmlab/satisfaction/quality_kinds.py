@@ -145,8 +145,8 @@ class QualityKinds(Result):
 
     def reading(self) -> str:
         items = _(
-            "{technical} items are about what is delivered (technical), {functional} about how "
-            "(functional)."
+            "Items about what is delivered (technical): {technical}; about how it is delivered "
+            "(functional): {functional}."
         ).format(
             technical=number(self._row("technical")["items"]),
             functional=number(self._row("functional")["items"]),
