@@ -1134,6 +1134,9 @@ TABLES: dict[str, Table] = {
     )
 }
 
+#: The day `as_of` where no record has a time.
+NO_TIME = date(1970, 1, 1)
+
 #: The columns whose latest time is the default `as_of`.
 AS_OF_COLUMNS: tuple[tuple[str, str], ...] = (
     ("orders", "ordered_at"),

@@ -36,9 +36,6 @@ SPILL_ROWS = 2_000_000
 #: Rows above which Parquet read in place is judged by its schema alone.
 CHECKED_ROWS = 2_000_000
 
-#: The day `as_of` where no record has a time.
-NO_TIME = date(1970, 1, 1)
-
 #: Fewer times than this say nothing about a stray one.
 _STRAY_ROWS = 20
 
@@ -378,7 +375,7 @@ class Stager:
             for staged, column in times
         ]
         days = [_as_day(time) for time in latest if time is not None]
-        return max(days, default=NO_TIME)
+        return max(days, default=model.NO_TIME)
 
     def refuse_day_before_all(self, day: date) -> None:
         """A last day before the first order, or the first record if there are none, is an error."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
 
+from crmlab.data.model import NO_TIME
 from crmlab.errors import CrmlabError, MissingColumns
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show.once import once
@@ -83,7 +84,11 @@ class Context:
         --------
         >>> Context("demo", "CNY", date(2024, 1, 1), date(2025, 12, 31)).period()
         'Jan 1, 2024 to Dec 31, 2025'
+        >>> Context("demo", "CNY", NO_TIME, NO_TIME).period()
+        'no dates given'
         """
+        if self.last_day == NO_TIME:
+            return _("no dates given")
         return _("{first} to {last}").format(first=day(self.first_day), last=day(self.last_day))
 
 

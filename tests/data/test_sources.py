@@ -833,7 +833,7 @@ def test_a_quiet_year_is_no_stray_time():
 
 def test_tables_without_times_can_be_loaded():
     crm = from_frames({"orders": pd.DataFrame({"order_id": ["1"], "amount": [3]})})
-    assert crm.as_of == staging.NO_TIME
+    assert crm.as_of == model.NO_TIME
     assert crm.query("customer_summary").empty
     assert crm.query("orders_accounting")["amount"].tolist() == [3.0]
 
