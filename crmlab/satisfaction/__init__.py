@@ -13,7 +13,7 @@ from crmlab.satisfaction.index import explore_weights, index_of, satisfaction_in
 from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
 from crmlab.satisfaction.net_promoter import nps, nps_error, nps_interval, nps_of
 from crmlab.satisfaction.nonresponse import nonresponse_bias
-from crmlab.satisfaction.over_time import satisfaction_chart
+from crmlab.satisfaction.over_time import explore_smoothing, satisfaction_chart
 from crmlab.satisfaction.quality_kinds import quality_kinds
 from crmlab.satisfaction.questionnaire import questionnaire
 from crmlab.satisfaction.reliability import reliability
@@ -36,7 +36,6 @@ from crmlab.satisfaction.structure import scree, structure
 from crmlab.satisfaction.weights import weighting, weights_put_to_test
 from crmlab.satisfaction.what_if import explore_what_if, what_if
 from crmlab.satisfaction.wording import design_check, wording_rules
-from crmlab.stats.relative_importance import lmg
 
 __all__ = [
     "allocate",
@@ -53,6 +52,7 @@ __all__ = [
     "explained",
     "explore_kano",
     "explore_sample_size",
+    "explore_smoothing",
     "explore_weights",
     "explore_what_if",
     "follow_up",

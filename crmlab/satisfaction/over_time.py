@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from crmlab.errors import NotEnoughData, UnknownName
+from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.responses import (
     Responses,
@@ -456,6 +457,119 @@ def satisfaction_chart(
     return SatisfactionChart(table, Context.of(crm), measure, chart, control, change, found)
 
 
+def explore_smoothing(result: SatisfactionChart) -> None:
+    """A slider for λ: from an average that hardly moves to the batches themselves.
+
+    Parameters
+    ----------
+    result : SatisfactionChart
+        With ``chart="batches"``.
+
+    Raises
+    ------
+    CrmlabError
+        If the chart is a moving average already.
+    """
+    import ipywidgets
+
+    from crmlab.show.widgets import explorer
+
+    averages = smoothed(result)
+    slider = ipywidgets.SelectionSlider(
+        options=[(number(value, 2), value) for value in averages], value=0.2,
+        description=_("Weight of the newest batch (λ)"), continuous_update=False,
+        style={"description_width": "initial"}, layout={"width": "420px"},
+    )  # fmt: skip
+    places = np.arange(len(result.table))
+    with charts.house_style():
+        axes = result.plot()
+        # The title and the marks are of the batches; the sentence below follows the slider.
+        axes.figure.suptitle("")
+        axes.collections[-1].remove()
+        band: Any = axes.collections[0]
+        batches: Any = axes.lines[1]
+        batches.set(color=charts.GREY, linewidth=1, label=_("batch"))
+        (line,) = axes.plot(places, batches.get_ydata(), color=charts.BLUE, label=_("average"))
+        out = axes.scatter(places, places, color=charts.ORANGE, zorder=4, label=_("Signal"))
+        axes.legend(loc="lower right", ncols=3)
+
+    def move(smoothing: float) -> None:
+        frame = averages[smoothing].frame
+        band.set_verts(_band(frame["lower"], frame["upper"]))
+        line.set_ydata(frame["value"])
+        signal = frame["rules"].map(len) > 0
+        out.set_offsets(np.column_stack([places, frame["value"].where(signal, np.nan)]))
+
+    def words(smoothing: float) -> str:
+        return _smoothing_words(averages[smoothing], smoothing)
+
+    figure: Any = axes.figure
+    explorer(figure, move, words, {"smoothing": slider})
+
+
+#: Stops of the slider.
+SMOOTHING = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+
+
+def smoothed(result: SatisfactionChart) -> dict[float, Chart]:
+    """The moving average of a chart of batches for each stop of the slider.
+
+    Parameters
+    ----------
+    result : SatisfactionChart
+        With ``chart="batches"``.
+
+    Returns
+    -------
+    dict of float to Chart
+    """
+    if result.chart != "batches":
+        raise CrmlabError(
+            _(
+                "The slider starts from the batches themselves: satisfaction_chart(crm) without "
+                'chart="ewma".'
+            )
+        )
+    table, limits = result.table, result.control.limits
+    return {
+        value: ewma(
+            table["satisfaction"], table["effective"], points=table["batch"].tolist(),
+            phase=limits.points, centre=limits.centre, sigma=_spread(result.figure, result.control),
+            smoothing=value,
+        )
+        for value in SMOOTHING
+    }  # fmt: skip
+
+
+def _band(lower: pd.Series, upper: pd.Series) -> list[NDArray[np.float64]]:
+    """Outline of the limits, a step of width 1 around each batch."""
+    edges = np.repeat(np.arange(len(lower) + 1) - 0.5, 2)[1:-1]
+    below, above = np.repeat(lower.to_numpy(), 2), np.repeat(upper.to_numpy(), 2)
+    way = np.concatenate([edges, edges[::-1]])
+    return [np.column_stack([way, np.concatenate([below, above[::-1]])])]
+
+
+def _smoothing_words(chart: Chart, smoothing: float) -> str:
+    later = chart.frame[chart.frame["phase"] == 2]
+    signals = later[later["rules"].map(len) > 0]
+    if signals.empty:
+        return _("λ = {smoothing}: after phase I the average stays within its limits.").format(
+            smoothing=number(smoothing, 2)
+        )
+    return ngettext(
+        "λ = {smoothing}: after phase I the average is beyond its limits in {count} batch of "
+        "{batches}, in {first}.",
+        "λ = {smoothing}: after phase I the average is beyond its limits in {count} batches of "
+        "{batches}, first in {first}.",
+        len(signals),
+    ).format(
+        smoothing=number(smoothing, 2),
+        count=number(len(signals)),
+        batches=number(len(later)),
+        first=signals["point"].iloc[0],
+    )
+
+
 def _check(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise UnknownName(
@@ -499,14 +613,20 @@ def _control(table: pd.DataFrame, figure: str, chart: str, phase: int, smoothing
     value, size, names = table["satisfaction"], table["effective"], table["batch"].tolist()
     if figure == "mean":
         shewhart = xbar_s(value, table["deviation"], size, points=names, phase=phase)[0]
-        sigma = shewhart.limits.sigma
     else:
         shewhart = p_chart(value * size, size, points=names, phase=phase)
-        middle = shewhart.limits.centre
-        sigma = float(np.sqrt(middle * (1 - middle)))
+    sigma = _spread(figure, shewhart)
     if chart == "batches":
         return shewhart
     return ewma(
         value, size, points=names, phase=phase, centre=shewhart.limits.centre, sigma=sigma,
         smoothing=smoothing,
     )  # fmt: skip
+
+
+def _spread(figure: str, shewhart: Chart) -> float:
+    """Standard deviation of one answer, by the chart of the batches."""
+    limits = shewhart.limits
+    if figure == "mean":
+        return limits.sigma
+    return float(np.sqrt(limits.centre * (1 - limits.centre)))

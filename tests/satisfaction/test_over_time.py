@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from crmlab.data.sources import from_frames
-from crmlab.errors import NotEnoughData, UnknownName
-from crmlab.satisfaction.over_time import satisfaction_chart
+from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
+from crmlab.satisfaction.over_time import explore_smoothing, satisfaction_chart, smoothed
 
 
 def workspace(months, answers=30, seed=1, **more):
@@ -90,3 +90,30 @@ def test_the_change_of_2025_is_seen_in_the_simulated_company(company):
     assert not result.table["signal"].iloc[:12].any()
     assert result.table["signal"].iloc[15:].all()
     assert result.change.low > 0
+
+
+def test_full_weight_of_the_newest_batch_gives_the_batches_themselves():
+    result = satisfaction_chart(workspace([0] * 12 + [1] * 6))
+    averages = smoothed(result)
+    assert averages[1.0].frame["value"].tolist() == pytest.approx(
+        result.table["satisfaction"].tolist()
+    )
+    assert averages[1.0].frame["upper"].tolist() == pytest.approx(result.table["upper"].tolist())
+
+
+def test_the_slider_starts_from_the_batches():
+    with pytest.raises(CrmlabError, match="starts from the batches themselves"):
+        explore_smoothing(satisfaction_chart(workspace([0] * 14), chart="ewma"))
+
+
+def test_the_explorer_follows_its_slider(monkeypatch):
+    caught = {}
+    monkeypatch.setattr(
+        "crmlab.show.widgets.explorer",
+        lambda figure, move, words, controls: caught.update(move=move, words=words),
+    )
+    explore_smoothing(satisfaction_chart(workspace([0] * 12 + [0.2] * 12)))
+    caught["move"](smoothing=0.2)
+    assert "is beyond its limits in" in caught["words"](smoothing=0.2)
+    caught["move"](smoothing=1.0)
+    assert caught["words"](smoothing=1.0) != caught["words"](smoothing=0.2)
