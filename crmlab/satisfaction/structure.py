@@ -13,7 +13,7 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.reliability import NEEDS, as_settings, dimension_labels
+from crmlab.satisfaction.reliability import NEEDS, as_settings, aspect_name, dimension_labels
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
@@ -362,7 +362,7 @@ class Scree(Result):
                 "customer together; the largest eigenvalues of a sample lie somewhat too high. "
                 "Words for the measure of Kaiser, Meyer and Olkin: Kaiser (1974)."
             ).format(
-                aspect=self.aspect,
+                aspect=aspect_name(self.aspect),
                 draws=number(self.draws),
                 effective=number(self.answers.effective),
                 confidence=percent(self.confidence, 0),
@@ -751,7 +751,7 @@ class Structure(Result):
                 "a second loading of {second} on. {confidence} t intervals of loadings by a "
                 "jackknife over 20 groups of customers; each item is judged by itself."
             ).format(
-                aspect=self.aspect,
+                aspect=aspect_name(self.aspect),
                 weak=number(WEAK, 2),
                 second=number(SECOND, 2),
                 confidence=percent(self.confidence, 0),
