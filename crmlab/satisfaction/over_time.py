@@ -490,7 +490,11 @@ def explore_smoothing(result: SatisfactionChart) -> None:
         batches: Any = axes.lines[1]
         batches.set(color=charts.GREY, linewidth=1, label=_("batch"))
         (line,) = axes.plot(places, batches.get_ydata(), color=charts.BLUE, label=_("average"))
-        out = axes.scatter(places, places, color=charts.ORANGE, zorder=4, label=_("Signal"))
+        out = axes.scatter(
+            places, batches.get_ydata(), color=charts.ORANGE, zorder=4, label=_("Signal")
+        )
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - 0.12 * (high - low), high)  # room for the legend
         axes.legend(loc="lower right", ncols=3)
 
     def move(smoothing: float) -> None:
