@@ -36,6 +36,7 @@ from crmlab.satisfaction.structure import scree, structure
 from crmlab.satisfaction.weights import weighting, weights_put_to_test
 from crmlab.satisfaction.what_if import explore_what_if, what_if
 from crmlab.satisfaction.wording import design_check, wording_rules
+from crmlab.stats.relative_importance import lmg
 
 __all__ = [
     "allocate",
