@@ -155,12 +155,12 @@ class Servperf(Result):
         for row in self.differences.itertuples():
             words = (
                 _(
-                    "{first} accounts for more than {second}, by {value} percentage points "
+                    "More of it goes with {first} than with {second}, by {value} percentage points "
                     "({low} to {high})."
                 )
                 if row.apart
                 else _(
-                    "Which of {first} and {second} accounts for more cannot be told: {value} "
+                    "Whether more of it goes with {first} or with {second} cannot be told: {value} "
                     "percentage points ({low} to {high})."
                 )
             )

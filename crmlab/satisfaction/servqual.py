@@ -455,8 +455,8 @@ class Servqual(Result):
             ).format(all=number(len(self.items)))
         worst = short.iloc[0]
         return _(
-            "Item by item, {short} of {all} fall short by more than chance would bring about "
-            "among so many; the largest gap is “{item}”, {gap} ({low} to {high})."
+            "Items that fall short by more than chance would bring about among so many: {short} of "
+            "{all}; the largest gap is “{item}”, {gap} ({low} to {high})."
         ).format(
             short=number(len(short)),
             all=number(len(self.items)),
@@ -736,13 +736,13 @@ def _change(change: pd.Series) -> str:
     ends = {name: two(abs(change[name])) for name in ("low", "high")}
     if change["high"] < 0:
         return _(
-            "Importance makes it worse by {high} to {low}: service falls short more where it "
-            "matters more."
+            "Importance makes it worse by {high} to {low}: service compares worse with "
+            "expectations where it matters more."
         ).format(**ends)
     if change["low"] > 0:
         return _(
-            "Importance makes it better by {low} to {high}: service falls short less where it "
-            "matters more."
+            "Importance makes it better by {low} to {high}: service compares better with "
+            "expectations where it matters more."
         ).format(**ends)
     return _("Whether importance makes it better or worse cannot be told.")
 
