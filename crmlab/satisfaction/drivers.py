@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 #: The two first are called certain from this share of resamples on.
 CERTAIN = 0.95
+#: Of more items than this only those that are associated are named in a sentence.
+NAMED = 8
 #: Variance inflation from which on items overlap somewhat, and strongly.
 SOME, MUCH = 1.5, 5.0
 
@@ -200,7 +202,7 @@ class Drivers(Result):
                 low=number(row.low, 2),
                 high=number(row.high, 2),
             )
-            for row in self.table.itertuples()
+            for row in told(self.table).itertuples()
         ]
         said = _(
             "The other ratings equal, a rating one standard deviation higher goes with {outcome} "
@@ -318,7 +320,7 @@ class OrderedDrivers(Drivers):
                 low=number(row.low, 2),
                 high=number(row.high, 2),
             )
-            for row in self.table.itertuples()
+            for row in told(self.table).itertuples()
         ]
         said = _(
             "The other ratings equal, a rating one standard deviation higher multiplies the odds "
@@ -433,7 +435,9 @@ def drivers(
     with the customers less one degrees of freedom. The parts of R² are those of Lindeman, Merenda
     and Gold (`crmlab.stats.relative_importance.lmg`), with percentile intervals of a bootstrap that
     draws customers, up to 12 items. A part of R² is never negative: that its interval stays above 0
-    says nothing; whether an attribute counts at all, the coefficient's interval says.
+    says nothing; whether an attribute counts at all, the coefficient's interval says. R² itself is
+    too large with few questionnaires; its interval is moved down by twice the bias that the draws
+    show.
 
     The variance inflation factor of an item is 1/(1 − R²) of the regression of its rating on the
     others.
@@ -452,11 +456,8 @@ def drivers(
     if model == "logit":
         return _by_logit(crm, of, ratings, regression, names, confidence)
     table, draws = _with_parts(ratings, regression, confidence, resamples, seed)
-    low, high = ends(draws.sum(axis=1).to_numpy(), confidence)
-    explained = {"estimate": table["part"].sum(), "low": float(low), "high": float(high)}
-    return Drivers(
-        table, Context.of(crm), of, pd.Series(explained), draws, names, ratings, confidence
-    )
+    explained = _explained(float(table["part"].sum()), draws.sum(axis=1).to_numpy(), confidence)
+    return Drivers(table, Context.of(crm), of, explained, draws, names, ratings, confidence)
 
 
 def _regression(ratings: Rated, confidence: float) -> pd.DataFrame:
@@ -501,6 +502,13 @@ def _with_parts(
     )
     ranked = table.sort_values("part", ascending=False, kind="stable", ignore_index=True)
     return ranked, draws
+
+
+def _explained(estimate: float, draws: Array, confidence: float) -> pd.Series:
+    """R² with its interval; R² is too large by about as much as the draws are larger still."""
+    too_large = draws.mean() - estimate if len(draws) else 0.0
+    low, high = ends(np.clip(draws - 2 * too_large, 0.0, 1.0), confidence)
+    return pd.Series({"estimate": estimate, "low": float(low), "high": float(high)})
 
 
 def _draws(ratings: Rated, resamples: int, seed: int) -> pd.DataFrame:
@@ -560,11 +568,23 @@ def _by_logit(
 # --- words and small figures
 
 
+def told(table: pd.DataFrame) -> pd.DataFrame:
+    """The items that a sentence names: all, or of many those that count, at least the first two."""
+    if len(table) <= NAMED:
+        return table
+    first = np.arange(len(table)) < 2
+    return table[table["associated"] | first].head(NAMED)
+
+
 def untold(table: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Which items cannot be told from those that do not count."""
     lost = table.loc[~table["associated"], "item"].tolist()
     if not lost:
         return _("All of them differ from no association by more than chance.")
+    if len(lost) > NAMED:
+        return _("Not told from no association (Holm's correction): {count} of {items}.").format(
+            count=number(len(lost)), items=number(len(table))
+        )
     return _("Not told from no association (Holm's correction): {items}.").format(
         items=listed(lost, names)
     )

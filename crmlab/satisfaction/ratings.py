@@ -197,7 +197,8 @@ def _check_enough(x: pd.DataFrame, y: pd.Series) -> None:
 
 
 def _scale(crm: Workspace, x: pd.DataFrame) -> pd.DataFrame:
-    declared = items(crm).set_index("item")[["minimum", "maximum"]].reindex(x.columns)
+    declared = items(crm).set_index("item")[["minimum", "maximum"]]
+    declared = declared.reindex(x.columns).astype(float)
     return pd.DataFrame(
         {
             "minimum": declared["minimum"].fillna(x.min()),

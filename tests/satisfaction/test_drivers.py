@@ -137,6 +137,9 @@ def test_with_very_many_items_there_are_parts_but_no_intervals_of_them():
     assert result.table["low"].notna().all()
     assert "there are no intervals of the parts" in result.reading()
     assert result.table["item"].iloc[0] == "i1"
+    # Of so many only those that count are named, and at least two.
+    assert result.reading().count("“i") <= 6
+    assert "of 13." in result.reading()
 
 
 def test_the_ordered_logit_gives_odds_ratios_in_the_same_order():

@@ -108,6 +108,14 @@ def test_without_stated_importance_the_map_has_derived_importance_alone():
     assert result.plot().get_ylabel() == "Share of importance, derived"
 
 
+def test_without_declared_items_the_scale_ends_at_the_best_rating_given():
+    crm = workspace(stated=None)
+    undeclared = from_frames({"surveys": crm.surveys, "answers": crm.answers})
+    result = importance_performance(undeclared, resamples=50)
+    assert result.rated.scale["maximum"].to_dict() == X.max().to_dict()
+    assert result.table["gain"].notna().all()
+
+
 def test_who_did_not_say_what_is_important_does_not_count_for_it():
     stated = STATED.copy()
     stated.iloc[:60] = np.nan
