@@ -11,19 +11,9 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
+from crmlab.satisfaction.pairs import FEWEST, NEEDS, Pairs, by_dimension, overall_mean, pairs
 from crmlab.satisfaction.responses import of_questionnaires
-from crmlab.satisfaction.servqual import (
-    FEWEST,
-    NEEDS,
-    Pairs,
-    by_dimension,
-    chance,
-    design_words,
-    holm,
-    overall_mean,
-    pairs,
-    two,
-)
+from crmlab.satisfaction.servqual import chance, design_words, holm, two
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,

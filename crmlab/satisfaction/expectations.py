@@ -12,17 +12,13 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, percent
+from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, overall_mean, pairs
 from crmlab.satisfaction.responses import grouped_by
 from crmlab.satisfaction.servqual import (
-    NEEDS,
-    Pairs,
-    by_dimension,
     chance,
     design_words,
     dimension_labels,
     holm,
-    overall_mean,
-    pairs,
     scale_words,
     two,
 )

@@ -11,21 +11,9 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
+from crmlab.satisfaction.pairs import FEWEST, NEEDS, declared, one_scale, overall_mean, pairs
 from crmlab.satisfaction.responses import Responses, clusters, of_questionnaires, responses, wide
-from crmlab.satisfaction.servqual import (
-    FEWEST,
-    NEEDS,
-    chance,
-    declared,
-    design_words,
-    holm,
-    item_labels,
-    one_scale,
-    overall_mean,
-    pairs,
-    scale_words,
-    two,
-)
+from crmlab.satisfaction.servqual import chance, design_words, holm, item_labels, scale_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,

@@ -14,17 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
+from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, pairs
 from crmlab.satisfaction.responses import wide
-from crmlab.satisfaction.servqual import (
-    NEEDS,
-    Pairs,
-    by_dimension,
-    design_words,
-    dimension_labels,
-    holm,
-    pairs,
-    two,
-)
+from crmlab.satisfaction.servqual import design_words, dimension_labels, holm, two
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 

@@ -10,8 +10,8 @@ import statsmodels.api as sm
 from crmlab.data import model
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData
+from crmlab.satisfaction.pairs import pairs
 from crmlab.satisfaction.servperf import difference_reliability, explained, servperf
-from crmlab.satisfaction.servqual import pairs
 from crmlab.stats.reliability import cronbach_alpha
 
 ITEMS = (

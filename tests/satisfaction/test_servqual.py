@@ -11,8 +11,9 @@ from crmlab.data import model
 from crmlab.data.simulate.effects import values as known_effects
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
+from crmlab.satisfaction.pairs import by_dimension, pairs
 from crmlab.satisfaction.responses import wide
-from crmlab.satisfaction.servqual import by_dimension, chance, gap_table, holm, pairs, servqual
+from crmlab.satisfaction.servqual import chance, gap_table, holm, servqual
 from crmlab.stats.weighted import mean
 
 ITEMS = (
