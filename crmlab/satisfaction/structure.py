@@ -43,8 +43,8 @@ from crmlab.stats.factors import (
     factor_loadings,
     kmo,
     loading_errors,
-    most_factors,
     parallel_analysis,
+    sequential_parallel_analysis,
 )
 from crmlab.stats.weighted import from_influence
 
@@ -75,7 +75,7 @@ class Answers:
     weights, clusters : numpy.ndarray
     correlations : numpy.ndarray
     effective : float
-        Their number, if all answers of a customer were one, with the weights.
+        Independent answers whose correlations would be as sure.
     incomplete : int
         Questionnaires with some of the items.
     other_scale, constant : tuple of str
@@ -122,8 +122,8 @@ class Answers:
         )
         if self.effective < len(self.frame) - 0.5:
             said += " " + _(
-                "With their weights, and all answers of a customer taken as one, they tell at "
-                "least as much as {effective} independent answers."
+                "By their weights and by customers who answered more than once their correlations "
+                "are as sure as those of {effective} independent answers."
             ).format(effective=number(self.effective))
         names = item_names(as_settings(self))
         for left, sentence in (
@@ -195,7 +195,7 @@ def answers(crm: Workspace, aspect: str, dimensions: tuple[str, ...] | None) -> 
         weights,
         cluster,
         correlations(complete, weights),
-        effective_size(weights, cluster),
+        effective_size(complete, weights=weights, clusters=cluster),
         len(table) - len(complete),
         other,
         constant,
@@ -223,7 +223,8 @@ class Scree(Result):
 
     Attributes
     ----------
-    parallel : Parallel
+    parallel, horn : Parallel
+        By the sequential parallel analysis, which counts; and by Horn's.
     adequacy : Adequacy
     sphericity : Sphericity
     answers : Answers
@@ -235,6 +236,7 @@ class Scree(Result):
     measure = "satisfaction.scree"
 
     parallel: Parallel
+    horn: Parallel
     adequacy: Adequacy
     sphericity: Sphericity
     answers: Answers
@@ -270,9 +272,12 @@ class Scree(Result):
         # The line falls, so words that begin on it stand above it.
         begin = rows.iloc[len(rows) // 3]
         axes.annotate(
-            _("random answers, 95th percentile"), (begin["factor"], begin["random"]), (4, 6),
-            textcoords="offset points", color=charts.ORANGE,
-        )  # fmt: skip
+            _("without a further factor, 95th percentile"),
+            (begin["factor"], begin["random"]),
+            (4, 6),
+            textcoords="offset points",
+            color=charts.ORANGE,
+        )
         axes.set_ylim(0, float(rows["high"].max()) * 1.05)
         axes.set(xlabel=_("Factor"), ylabel=_("Eigenvalue"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -296,8 +301,8 @@ class Scree(Result):
             for row in self.table.head(self.parallel.factors + 2).itertuples()
         ]
         return _(
-            "Falling line of eigenvalues with intervals, and a dashed line of those of random "
-            "answers. {parts}."
+            "Falling line of eigenvalues with intervals, and a dashed line of what they would be "
+            "without a further factor. {parts}."
         ).format(parts=_("; ").join(parts))
 
     def _suitable(self) -> str:
@@ -318,24 +323,23 @@ class Scree(Result):
         factors, rows = self.parallel.factors, self.table
         explained = float(rows["eigenvalue"].head(factors).sum() / len(rows))
         many = ngettext(
-            "{factors} eigenvalue is larger than 95 of 100 random ones; that component holds "
-            "{explained} of the variance of the items.",
-            "{factors} eigenvalues are larger than 95 of 100 random ones in their place; these "
-            "components hold {explained} of the variance of the items.",
+            "{factors} eigenvalue is larger than 95 of 100 that answers without a factor give; "
+            "that component holds {explained} of the variance of the items.",
+            "{factors} eigenvalues are each larger than 95 of 100 that answers give which hold "
+            "only the factors before it; these components hold {explained} of the variance of the "
+            "items.",
             factors,
         ).format(factors=number(factors), explained=percent(explained))
         none = _("Not even the first eigenvalue is larger than 95 of 100 random ones.")
         parts = [many if factors else none]
-        following = rows.iloc[factors : factors + 1]
         if factors and rows["low"].iloc[factors - 1] < rows["random"].iloc[factors - 1]:
             parts.append(_("Of the last of them this cannot be told with confidence."))
-        elif len(following) and (following["high"] > following["random"]).all():
-            parts.append(_("Whether one more stands out cannot be told."))
         above = int((rows["eigenvalue"] > 1).sum())
         parts.append(
-            _("The older rule, eigenvalues above 1, would count {above}.").format(
-                above=number(above)
-            )
+            _(
+                "Compared throughout with answers that have nothing in common, {horn} would count; "
+                "by the old rule, eigenvalues above 1, {above}."
+            ).format(horn=number(self.horn.factors), above=number(above))
         )
         meant = len({name for name in self.answers.dimensions if name})
         if meant:
@@ -355,11 +359,13 @@ class Scree(Result):
             period=self.context.period(),
             method=_(
                 "Aspect {aspect}; correlations with the weights of the questionnaires, complete "
-                "answers. Parallel analysis (Horn 1965): 95th percentile of the eigenvalues of "
-                "{draws} sets of {effective} random answers. That number, used in Bartlett's test "
-                "too, takes all answers of a customer as one, with their weights; it is a careful "
-                "one. {confidence} t intervals of eigenvalues by linearisation, answers of one "
-                "customer together; the largest eigenvalues of a sample lie somewhat too high. "
+                "answers. Sequential parallel analysis (Green and others 2012): an eigenvalue "
+                "counts that is larger than the 95th percentile of {draws} sets of {effective} "
+                "random answers which hold only the factors before it. That number of independent "
+                "answers, used in Bartlett's test too, would make correlations as sure as weights "
+                "and repeated customers make these. {confidence} t intervals of eigenvalues by "
+                "linearisation, answers of one customer together; the largest eigenvalues of a "
+                "sample lie somewhat too high. "
                 "Words for the measure of Kaiser, Meyer and Olkin: Kaiser (1974)."
             ).format(
                 aspect=aspect_name(self.aspect),
@@ -400,8 +406,8 @@ def scree(
     -------
     Scree
         `.table` has a row per factor: factor (its number), eigenvalue, low, high, random (95th
-        percentile of random answers), beyond (whether it counts). `.adequacy`, `.sphericity` and
-        `.parallel` hold the tests.
+        percentile of what it would be without a further factor), beyond (whether it counts).
+        `.adequacy`, `.sphericity`, `.parallel` and `.horn` hold the tests.
 
     Raises
     ------
@@ -418,11 +424,12 @@ def scree(
 
     References
     ----------
-    Horn, J. L. (1965), Psychometrika 30, 179-185. Kaiser, H. F. (1974), Psychometrika 39, 31-36.
+    Green, S. B. and others (2012), Educational and Psychological Measurement 72, 357-374. Horn,
+    J. L. (1965), Psychometrika 30, 179-185. Kaiser, H. F. (1974), Psychometrika 39, 31-36.
     """
     together = answers(crm, aspect, None if dimensions is None else tuple(dimensions))
     matrix = together.correlations
-    found = parallel_analysis(matrix, together.effective, draws=draws, seed=seed)
+    found = sequential_parallel_analysis(matrix, together.effective, draws=draws, seed=seed)
     size = len(matrix)
     table = pd.DataFrame({"factor": np.arange(1, size + 1), "eigenvalue": found.eigenvalues}).join(
         _eigenvalue_limits(together, confidence)
@@ -431,6 +438,7 @@ def scree(
         table.assign(random=found.random, beyond=np.arange(size) < found.factors),
         Context.of(crm),
         found,
+        parallel_analysis(matrix, together.effective, draws=draws, seed=seed),
         kmo(matrix),
         bartlett_sphericity(matrix, together.effective),
         together,
@@ -647,7 +655,7 @@ class Structure(Result):
 
     def _explained(self) -> str:
         factors = self.loadings.shape[1]
-        how = _("as asked for") if self.asked_for else _("as many as stand out from random answers")
+        how = _("as asked for") if self.asked_for else _("as many as stand out from chance")
         return ngettext(
             "{factors} factor ({how}) explains {share} of the variance of the items.",
             "{factors} factors ({how}) explain {share} of the variance of the items.",
@@ -845,7 +853,7 @@ def structure(
 
 
 def _how_many(together: Answers, seed: int) -> int:
-    found = parallel_analysis(together.correlations, together.effective, seed=seed)
+    found = sequential_parallel_analysis(together.correlations, together.effective, seed=seed)
     if not found.factors:
         raise NotEnoughData(
             _(
@@ -853,7 +861,7 @@ def _how_many(together: Answers, seed: int) -> int:
                 "show. Look at scree(crm)."
             )
         )
-    return min(found.factors, most_factors(len(together.correlations)))
+    return found.factors
 
 
 def _named_after(loadings: np.ndarray, dimensions: list[str]) -> list[str]:

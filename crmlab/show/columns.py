@@ -384,7 +384,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "beyond_chance": (_("Beyond chance"), "boolean"),
         "factor": (_("Factor"), "text"),
         "eigenvalue": (_("Eigenvalue"), "number"),
-        "random": (_("Random answers"), "number"),
+        "random": (_("Without a further factor"), "number"),
         "beyond": (_("Beyond chance"), "boolean"),
         "item": (_("Item"), "text"),
         "loading": (_("Loading"), "number"),

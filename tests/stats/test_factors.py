@@ -14,6 +14,7 @@ from crmlab.stats.factors import (
     loading_errors,
     most_factors,
     parallel_analysis,
+    sequential_parallel_analysis,
 )
 
 #: Six ability tests of 112 people (Smith and Stanley 1983): general, picture, blocks, maze,
@@ -147,9 +148,34 @@ def test_weights_count_as_so_many_answers():
     )
 
 
-def test_so_many_customers_count_at_most():
-    assert effective_size(np.ones(6), [0, 0, 1, 1, 2, 2]) == pytest.approx(3)
-    assert effective_size([1, 1, 4], [0, 1, 2]) == pytest.approx(2)
+def test_answers_of_equal_weight_count_in_full_and_repeated_ones_once():
+    answers = np.random.default_rng(6).standard_normal((1000, 5))
+    plain = effective_size(answers, weights=np.ones(1000), clusters=np.arange(1000))
+    assert plain == pytest.approx(1000, rel=0.08)
+    weights = np.tile([1.0, 4.0], 500)
+    kish = weights.sum() ** 2 / (weights**2).sum()
+    unequal = effective_size(answers, weights=weights, clusters=np.arange(1000))
+    assert unequal == pytest.approx(kish, rel=0.1)
+
+
+def test_correlated_factors_are_counted_one_after_the_other():
+    # Four factors that correlate by 0.7: the first takes so much that Horn overlooks the others.
+    loadings = np.kron(np.eye(4), np.full((4, 1), 0.65))
+    matrix = loadings @ (0.7 + 0.3 * np.eye(4)) @ loadings.T
+    np.fill_diagonal(matrix, 1.0)
+    assert parallel_analysis(matrix, 200).factors < 4
+    assert sequential_parallel_analysis(matrix, 500).factors == 4
+    assert parallel_analysis(matrix, 500).factors < 4
+
+
+def test_no_factor_is_counted_where_there_is_none():
+    counts = [
+        sequential_parallel_analysis(
+            np.corrcoef(np.random.default_rng(seed).standard_normal((100, 8)).T), 100, draws=100
+        ).factors
+        for seed in range(20)
+    ]
+    assert sum(counts) <= 3
 
 
 def test_an_item_that_repeats_others_is_refused():
