@@ -81,8 +81,10 @@ class Disconfirmation(Result):
             _("{name} {value}").format(
                 name=group_names()[row.disconfirmation], value=two(row.satisfaction)
             )
-            for row in self.table.itertuples()
+            for row in self._judged().itertuples()
         ]
+        if not parts:
+            return _("No group has enough customers to speak of its satisfaction")
         return _("Overall satisfaction: {parts}").format(parts=_("; ").join(parts))
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -92,8 +94,11 @@ class Disconfirmation(Result):
         colours = {"below": charts.ORANGE, "met": charts.GREY, "above": charts.BLUE}
         for place, row in zip(places, table.itertuples(), strict=True):
             colour = colours[row.disconfirmation]
-            axes.hlines(place, row.low, row.high, color=colour)
-            axes.scatter(row.satisfaction, place, color=colour, s=50, zorder=3)
+            judged = row.customers >= FEWEST
+            if judged:
+                axes.hlines(place, row.low, row.high, color=colour)
+            inside = colour if judged else "white"
+            axes.scatter(row.satisfaction, place, color=inside, edgecolor=colour, s=50, zorder=3)
         labels = [
             ngettext("{name}\n{count} questionnaire", "{name}\n{count} questionnaires", n).format(
                 name=group_names()[code], count=number(n)
@@ -103,7 +108,11 @@ class Disconfirmation(Result):
         axes.set_yticks(places, labels)
         axes.set_ylim(-0.6, len(table) - 0.4)
         axes.set_xlabel(
-            _("Overall satisfaction, mean with {confidence} interval").format(
+            _("Overall satisfaction, mean with {confidence} interval; hollow: too few").format(
+                confidence=percent(self.confidence, 0)
+            )
+            if len(self._judged()) < len(table)
+            else _("Overall satisfaction, mean with {confidence} interval").format(
                 confidence=percent(self.confidence, 0)
             )
         )
@@ -117,7 +126,7 @@ class Disconfirmation(Result):
         return "\n\n".join([groups, regression, who])
 
     def alt(self) -> str:
-        parts = [_row_words(row) for row in self.table.itertuples()]
+        parts = [_row_words(row) for row in self._judged().itertuples()]
         return _("Points with intervals of overall satisfaction. {parts}.").format(
             parts=_("; ").join(parts)
         )
@@ -125,7 +134,7 @@ class Disconfirmation(Result):
     def _groups(self) -> str:
         parts = [
             _("{name} {share}").format(
-                name=group_names()[row.disconfirmation], share=percent(row.share, 0)
+                name=group_names()[row.disconfirmation], share=percent(row.share)
             )
             for row in self.table.itertuples()
         ]
@@ -133,10 +142,14 @@ class Disconfirmation(Result):
             "Perceptions within {met} points of expectations count as met. By that rule: {parts}."
         ).format(met=two(self.met), parts=_("; ").join(parts))
         means = _("Overall satisfaction: {parts}. {brackets}").format(
-            parts=_("; ").join(_row_words(row) for row in self.table.itertuples()),
+            parts=_("; ").join(_row_words(row) for row in self._judged().itertuples()),
             brackets=intervals_in_brackets(self.confidence),
         )
-        return f"{shares} {means}"
+        return f"{shares} {means}" if len(self._judged()) else shares
+
+    def _judged(self) -> pd.DataFrame:
+        """The groups of which something is said."""
+        return self.table[self.table["customers"] >= FEWEST]
 
     def _apart(self) -> list[str]:
         return [_apart_words(row) for row in self.differences.itertuples()]

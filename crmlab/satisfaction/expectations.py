@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, percent
-from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, overall_mean, pairs
+from crmlab.satisfaction.pairs import FEWEST, NEEDS, Pairs, by_dimension, overall_mean, pairs
 from crmlab.satisfaction.responses import grouped_by
 from crmlab.satisfaction.servqual import (
     chance,
@@ -247,6 +247,14 @@ def expectations(crm: Workspace, *, confidence: float = 0.95) -> Expectations:
     }
     parts["gap"] = parts["perception"] - parts["expectation"]
     series = pd.DataFrame({aspect: overall_mean(part) for aspect, part in parts.items()})
+    customers = both.frame.loc[series["gap"].notna(), "cluster"].nunique()
+    if customers < FEWEST:
+        raise NotEnoughData(
+            _(
+                "A trend needs all dimensions from {fewest} customers at least; there are "
+                "{customers}."
+            ).format(fewest=FEWEST, customers=customers)
+        )
     years = (moment(both.frame) - moment(both.frame).min()) / pd.Timedelta(days=DAYS)
     own = [
         trend_table(

@@ -227,6 +227,8 @@ class Servqual(Result):
 
     def _whole(self) -> str:
         whole = self.whole.set_index("way")
+        if not whole.loc["unweighted", "questionnaires"]:
+            return _("No questionnaire has all dimensions, so they are not put together.")
         plain = _("With all dimensions alike the gap is {gap} ({low} to {high}).").format(
             **numbers(whole.loc["unweighted"])
         )
@@ -327,8 +329,15 @@ def servqual(crm: Workspace, *, weighted: bool = True, confidence: float = 0.95)
     table = gap_table(expected, perceived, both.frame, confidence).rename(
         columns={"name": "dimension"}
     )
-    gaps = perceived - expected
-    points_given = _importance(crm, both, list(gaps)) if weighted else None
+    if table.empty:
+        raise NotEnoughData(
+            _(
+                "No questionnaire has answers to half of the items of a dimension, so no gap can "
+                "be told."
+            )
+        )
+    gaps = (perceived - expected)[table["dimension"].tolist()]
+    points_given = _importance(crm, both, gaps) if weighted else None
     because = "" if points_given is not None else _why_unweighted(weighted)
     if points_given is not None:
         table = _with_importance(table, gaps, points_given, both.frame)
@@ -362,8 +371,8 @@ def gap_table(
     Returns
     -------
     pandas.DataFrame
-        A row per column: name, questionnaires, expectation, perception and gap, each with its
-        interval, probability (after Holm's correction), apart and short.
+        A row per column that has answers: name, questionnaires, expectation, perception and gap,
+        each with its interval, probability (after Holm's correction), apart and short.
 
     Examples
     --------
@@ -389,15 +398,20 @@ def gap_table(
         rows.append(row | {"gap": found.value, "low": found.low, "high": found.high})
     table = pd.DataFrame(rows)
     apart, adjusted = holm(chances, 1 - confidence)
-    return table.assign(probability=adjusted, apart=apart, short=apart & (table["gap"] < 0))
+    table = table.assign(probability=adjusted, apart=apart, short=apart & (table["gap"] < 0))
+    return table[table["questionnaires"] > 0].reset_index(drop=True)
 
 
 def _worst_first(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("gap", kind="stable", ignore_index=True)
 
 
-def _importance(crm: Workspace, both: Pairs, dimensions: list[str]) -> pd.DataFrame | None:
-    """Share of the points that each questionnaire gives each dimension; None if not asked."""
+def _importance(crm: Workspace, both: Pairs, gaps: pd.DataFrame) -> pd.DataFrame | None:
+    """Share of the points that each questionnaire gives each dimension.
+
+    None if that was not asked, or nobody has it together with all the gaps.
+    """
+    dimensions = list(gaps)
     try:
         given = wide(crm, "importance")
     except NotEnoughData:
@@ -407,7 +421,8 @@ def _importance(crm: Workspace, both: Pairs, dimensions: list[str]) -> pd.DataFr
     given = given[dimensions].reindex(both.frame["response_id"]).reset_index(drop=True)
     total = given.sum(axis=1, skipna=False)
     shares = given.div(total.where(total > 0), axis=0).rename_axis(columns=None)
-    return shares if shares.notna().any(axis=None) else None
+    usable = (shares.notna() & gaps.notna()).all(axis=1)
+    return shares if usable.any() else None
 
 
 def _why_unweighted(wanted: bool) -> str:
@@ -460,13 +475,15 @@ def dimension_labels(result: Any) -> Mapping[str, str]:
 
 
 def two(value: float) -> str:
-    """A number with two decimals, and no minus before nought.
+    """A number with two decimals, and no minus before nought; one that is not known as a dash.
 
     Examples
     --------
-    >>> two(-1.234), two(-0.001)
-    ('-1.23', '0.00')
+    >>> two(-1.234), two(-0.001), two(float("nan"))
+    ('-1.23', '0.00', '–')
     """
+    if not np.isfinite(value):
+        return "–"
     return number(round(float(value), 2) + 0.0, 2)
 
 

@@ -141,3 +141,18 @@ def test_in_the_company_perceptions_carry_satisfaction_and_expectations_do_not(c
     assert result.tests.loc["difference", "apart"]
     axes = result.plot()
     assert len(axes.get_yticklabels()) == len(result.table)
+
+
+def test_a_single_customer_is_drawn_hollow_and_left_out_of_the_words():
+    expected, perceived = [5.0, 6.0] * 10 + [5.0], [4.0, 5.0] * 10 + [7.0]
+    result = disconfirmation(workspace(expected, perceived, [3, 4] * 10 + [5]))
+    assert result.title() == "Overall satisfaction: below expectations 3.50"
+    assert "NaN" not in result.reading() + result.alt()
+    assert "hollow: too few" in result.plot().get_xlabel()
+
+
+def test_no_group_of_enough_customers_is_said():
+    expected, perceived = [5.0, 5.0, 4.0] * 4, [4.0, 5.0, 6.0] * 4
+    result = disconfirmation(workspace(expected, perceived, [3, 4, 5] * 4))
+    assert result.title() == "No group has enough customers to speak of its satisfaction"
+    assert "Overall satisfaction:" not in result.reading()

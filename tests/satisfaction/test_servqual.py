@@ -195,3 +195,31 @@ def test_what_the_notebook_does_by_hand_agrees(company):
     by_hand = (gap * weight).sum() / weight.sum()
     table = servqual(company).table.set_index("dimension")
     assert table.loc["reliability", "gap"] == pytest.approx(by_hand)
+
+
+def test_dimensions_asked_of_different_customers_are_not_put_together():
+    half = [5.0] * 12 + [None] * 12
+    answers = {
+        ("expectation", "tan1"): half,
+        ("perception", "tan1"): half,
+        ("expectation", "rel1"): half[::-1],
+        ("perception", "rel1"): [None] * 12 + [4.0, 3.0] * 6,
+        ("importance", "tangibles"): [50.0] * 24,
+        ("importance", "reliability"): [50.0] * 24,
+    }
+    result = servqual(workspace(answers))
+    assert result.table["questionnaires"].tolist() == [12, 12]
+    assert "No questionnaire has all dimensions" in result.reading()
+    assert "NaN" not in result.reading() + result.alt()
+
+
+def test_an_item_that_nobody_answered_both_ways_has_no_row():
+    answers = {
+        ("expectation", "rel1"): [6.0] * 12 + [None],
+        ("perception", "rel1"): [5.0, 4.0] * 6 + [None],
+        ("expectation", "tan1"): [6.0] * 12 + [None],
+        ("perception", "tan1"): [None] * 12 + [5.0],
+    }
+    result = servqual(workspace(answers))
+    assert result.table["dimension"].tolist() == ["reliability"]
+    assert result.items["item"].tolist() == ["rel1"]
