@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,8 @@ NEEDS = {
 USUAL = "logistics_service"
 #: Fewer questionnaires per item than this are not enough for a regression.
 PER_ITEM = 10
+#: An ordered logit takes its time; of more questionnaires than this a part is used.
+LARGEST = 20_000
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Rated:
         Items that all rated alike; they explain nothing and are left out.
     scale : pandas.DataFrame
         Of each item: minimum and maximum, as declared or else as observed.
+    of_all : int
+        Questionnaires from which these were drawn, if they are too many to use all; else 0.
     """
 
     x: pd.DataFrame
@@ -69,6 +73,7 @@ class Rated:
     incomplete: int
     alike: tuple[str, ...]
     scale: pd.DataFrame
+    of_all: int = 0
 
     @property
     def customers(self) -> int:
@@ -98,10 +103,23 @@ class Rated:
                     items=listed(self.alike, names)
                 )
             )
+        if self.of_all:
+            found.append(
+                _("Of {all} questionnaires those of customers drawn at random are used: {some}.")
+                .format(all=number(self.of_all), some=number(len(self.x)))
+            )  # fmt: skip
+        if not self.answered.weighted:
+            found.append(_("No weights are given, so every questionnaire counts alike."))
         return " ".join(found)
 
 
-def rated(crm: Workspace, of: str = "overall", chosen: str | Sequence[str] | None = None) -> Rated:
+def rated(
+    crm: Workspace,
+    of: str = "overall",
+    chosen: str | Sequence[str] | None = None,
+    *,
+    most: int | None = None,
+) -> Rated:
     """Ratings of items and an outcome, from the questionnaires that have them all.
 
     Parameters
@@ -113,6 +131,8 @@ def rated(crm: Workspace, of: str = "overall", chosen: str | Sequence[str] | Non
     chosen : str or sequence of str, optional
         A dimension of the questionnaire, or items; by default the items of logistics service, and
         where the questionnaire has none, all that are rated.
+    most : int, optional
+        Of more questionnaires than this those of customers drawn at random are used, about as many.
 
     Returns
     -------
@@ -141,7 +161,7 @@ def rated(crm: Workspace, of: str = "overall", chosen: str | Sequence[str] | Non
     x = x.loc[:, differ] if len(x) else x
     _check_enough(x, y)
     rows = frame.loc[x.index]
-    return Rated(
+    found = Rated(
         x,
         y,
         rows["weight"].to_numpy(float),
@@ -150,6 +170,22 @@ def rated(crm: Workspace, of: str = "overall", chosen: str | Sequence[str] | Non
         len(frame) - len(x),
         alike,
         _scale(crm, x),
+    )
+    return found if most is None or len(x) <= most else _drawn(found, most)
+
+
+def _drawn(ratings: Rated, most: int) -> Rated:
+    """About so many of the questionnaires, all of a customer or none."""
+    customers = np.unique(ratings.clusters, return_inverse=True)[1]
+    lot = np.random.default_rng(0).random(customers.max() + 1)[customers]
+    used = lot <= np.sort(lot)[most - 1]
+    return replace(
+        ratings,
+        x=ratings.x[used],
+        y=ratings.y[used],
+        weights=ratings.weights[used],
+        clusters=ratings.clusters[used],
+        of_all=len(ratings.x),
     )
 
 

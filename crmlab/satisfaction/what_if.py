@@ -13,6 +13,7 @@ import pandas as pd
 from crmlab.errors import CrmlabError, UnknownName
 from crmlab.language import _, number, percent
 from crmlab.satisfaction.ratings import (
+    LARGEST,
     NEEDS,
     Array,
     Rated,
@@ -45,8 +46,6 @@ PROMOTERS, DETRACTORS = 9, 6
 USUAL, MOST = 0.10, 0.20
 #: Sliders that there is room for; the attributes of the largest gain get one.
 SLIDERS = 6
-#: Of more questionnaires than this as many drawn at random are raised.
-LARGEST = 20_000
 
 
 @dataclass(frozen=True)
@@ -240,14 +239,14 @@ def what_if(
     questionnaire at its ratings and at those raised; the mean difference is added to the figure as
     answered. Its variance comes from the influence of each questionnaire on the figure, the
     coefficients and the cuts together, summed over the customer; the ratings count as known. Of
-    more than 20,000 questionnaires as many drawn at random are raised.
+    more than 20,000 questionnaires about as many are used, of customers drawn at random.
 
     References
     ----------
     McCullagh, P. (1980), Journal of the Royal Statistical Society B 42, 109-142. Deville, J.-C.
     (1999), Survey Methodology 25, 193-203, on linearisation by influence.
     """
-    ratings = rated(crm, "overall", items)
+    ratings = rated(crm, "overall", items, most=LARGEST)
     curves = tuple(_curves(ratings))
     asked = _usual(ratings, curves[0]) if raise_by is None else dict(raise_by)
     _check(asked, ratings)
@@ -371,26 +370,17 @@ def _curve(
 def _predicted(
     curves: Sequence[Curve], ratings: Rated, raise_by: Mapping[str, float], confidence: float
 ) -> pd.DataFrame:
-    rows = _some(len(ratings.x))
-    x, weights = ratings.x.iloc[rows], ratings.weights[rows]
-    as_is = _standard(ratings, x).to_numpy()
-    raised = _standard(ratings, _raised(ratings, x, raise_by)).to_numpy()
-    found = [_foreseen(curve, as_is, raised, weights, confidence) for curve in curves]
+    as_is = _standard(ratings, ratings.x).to_numpy()
+    raised = _standard(ratings, _raised(ratings, raise_by)).to_numpy()
+    found = [_foreseen(curve, as_is, raised, ratings.weights, confidence) for curve in curves]
     return pd.DataFrame(found)
 
 
-def _some(many: int) -> Any:
-    """The questionnaires that are raised: all, or as many as can be gone through at once."""
-    if many <= LARGEST:
-        return np.arange(many)
-    return np.sort(np.random.default_rng(0).choice(many, LARGEST, replace=False))
-
-
-def _raised(ratings: Rated, x: pd.DataFrame, raise_by: Mapping[str, float]) -> pd.DataFrame:
+def _raised(ratings: Rated, raise_by: Mapping[str, float]) -> pd.DataFrame:
     """The ratings with the points added; none rises beyond its scale, and none falls."""
-    points = np.array([float(raise_by.get(item, 0.0)) for item in x])
-    most = np.maximum(ratings.scale["maximum"].to_numpy(), x)
-    return np.minimum(x + points, most)
+    points = np.array([float(raise_by.get(item, 0.0)) for item in ratings.x])
+    most = np.maximum(ratings.scale["maximum"].to_numpy(), ratings.x)
+    return np.minimum(ratings.x + points, most)
 
 
 def _foreseen(

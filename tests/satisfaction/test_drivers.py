@@ -82,7 +82,9 @@ def test_weights_count_and_answers_of_one_customer_make_the_intervals_wider():
 
 
 def test_overlap_of_the_ratings_is_said():
-    assert "hardly go with each other" in drivers(workspace(), resamples=20).reading()
+    said = drivers(workspace(), resamples=20).reading()
+    assert "hardly go with each other" in said
+    assert "No weights are given, so every questionnaire counts alike." in said
     close = X.assign(kind=X["fast"] + RANDOM.normal(0, 7, SIZE))
     said = drivers(workspace(close), resamples=20).reading()
     assert "times as uncertain as it would be alone" in said
@@ -185,3 +187,14 @@ def test_the_company_s_attributes_come_in_the_known_order(company):
     result = drivers(company)
     slopes = [known["driver_" + item.removeprefix("lsq_")] for item in result.table["item"]]
     assert slopes == sorted(slopes, reverse=True)
+
+
+def test_of_too_many_questionnaires_those_of_some_customers_are_used():
+    crm = workspace(customer_id=[f"C{number // 4}" for number in range(SIZE)])
+    some = rated(crm, most=80)
+    assert (len(some.x), some.of_all) == (80, SIZE)
+    assert np.unique(some.clusters, return_counts=True)[1].tolist() == [4] * 20
+    assert "Of 200 questionnaires those of customers drawn at random are used: 80." in (
+        some.sentence({})
+    )
+    assert rated(crm, most=SIZE).of_all == 0
