@@ -480,7 +480,8 @@ def _near(matrix: Array, found: Loadings) -> Array:
     turn /= np.sqrt((turn**2).sum(axis=0))
     length = np.sqrt((plain**2).sum(axis=1, keepdims=True))
     length[length == 0] = 1.0
-    turned = rotate_factors(plain / length, "oblimin", 0, "oblique", T=turn, tol=1e-4)[0]
+    limits = {"tol": 1e-4, "max_tries": 100}
+    turned = rotate_factors(plain / length, "oblimin", 0, "oblique", T=turn, **limits)[0]
     return np.asarray(turned * length)
 
 
