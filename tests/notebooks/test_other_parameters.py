@@ -42,6 +42,38 @@ amount = { column = "金额", units = { "元" = 1, "万元" = 10000 } }
 on_time = { column = "准时", codes = { "是" = true, "否" = false } }
 """
 
+# eight answered questionnaires: 3 promoters, 4 passives, 1 detractor
+RECOMMEND = (9, 10, 8, 7, 3, 9, 8, 7)
+NET_PROMOTER = 100 * (3 - 1) / 8
+QUESTIONNAIRE = """\
+items = [
+  { item = "快", dimension = "运输", minimum = 1, maximum = 5 },
+  { item = "准", dimension = "运输", minimum = 1, maximum = 5 },
+  { item = "好", dimension = "运输", minimum = 1, maximum = 5 },
+]
+
+[workspace]
+name = "满意度调查"
+
+[surveys]
+files = "问卷.csv"
+encoding = "gbk"
+
+[surveys.columns]
+response_id = "编号"
+customer_id = "客户"
+recommend = "推荐"
+
+[answers]
+files = "问卷.csv"
+encoding = "gbk"
+wide = true
+items = "{item}"
+
+[answers.columns]
+response_id = "编号"
+"""
+
 
 class Written:
     """What a chapter wrote: its tables and what is said about each."""
@@ -120,6 +152,36 @@ def in_words(revenue: int) -> str:
     return f"{revenue / 10000}万元" if revenue > 10000 else f"{revenue}元"
 
 
+@pytest.fixture(scope="module")
+def surveyed(folder) -> Written:
+    """Chapter 2 on a student's own company, in English."""
+    (report,) = run(["satisfaction"], student=STUDENT, out=folder / "surveyed")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def surveyed_chinese(folder) -> Written:
+    """Chapter 2 on the bundled company up to an earlier day, in Chinese."""
+    (report,) = run(["2"], as_of="2025-06-30", language="zh_CN", out=folder / "surveyed_zh")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def asked(folder) -> Written:
+    """Chapter 2 on a small questionnaire, a row a respondent, as a Chinese program saves it."""
+    here = folder / "asked"
+    here.mkdir()
+    rows = [
+        f"Q{place},客户{place},{score},{place % 5 + 1},{(place + 1) % 5 + 1},{'' if place else 3}"
+        for place, score in enumerate(RECOMMEND)
+    ]
+    text = "\n".join(["编号,客户,推荐,快,准,好", *rows]) + "\n"
+    (here / "问卷.csv").write_bytes(text.encode("gbk"))
+    (here / "mapping.toml").write_text(QUESTIONNAIRE, encoding="utf-8")
+    (report,) = run(["02"], data=str(here / "mapping.toml"), out=here / "out")
+    return Written(report)
+
+
 @pytest.fixture(autouse=True)
 def _english():
     yield
@@ -143,23 +205,36 @@ def test_a_students_company_is_not_the_bundled_one(student):
     assert not student.first("tiering.rfm").equals(bundled)
 
 
-def test_nothing_is_left_out_of_the_bundled_kind_of_company(student):
-    assert student.report.left_out == ()
+def test_a_students_survey_is_the_students_own(surveyed):
+    surveys = crmlab.load(student=STUDENT).surveys
+    answered = surveys[surveys["mode"] != "call_centre"].dropna(subset=["recommend"])
+    score = 1.0 * (answered["recommend"] >= 9) - 1.0 * (answered["recommend"] <= 6)
+    by_hand = 100 * np.average(score, weights=answered["weight"])
+    assert surveyed.first("satisfaction.nps").loc[0, "nps"] == pytest.approx(by_hand)
 
 
-def test_every_table_has_its_sheet_with_as_many_rows(student):
-    book = openpyxl.load_workbook(student.workbook, read_only=True)
+@pytest.mark.parametrize("written", ["student", "surveyed"])
+def test_nothing_is_left_out_of_the_bundled_kind_of_company(written, request):
+    assert request.getfixturevalue(written).report.left_out == ()
+
+
+@pytest.mark.parametrize("written", ["student", "surveyed"])
+def test_every_table_has_its_sheet_with_as_many_rows(written, request):
+    of = request.getfixturevalue(written)
+    book = openpyxl.load_workbook(of.workbook, read_only=True)
     sheets = [name for name in book.sheetnames if re.match(r"\d\d ", name)]
-    assert len(sheets) == len(student.said)
+    assert len(sheets) == len(of.said)
     for number, name in enumerate(sheets, start=1):
         rows = list(book[name].iter_rows(min_row=4, max_col=1, values_only=True))
-        assert len(rows) >= len(student.table(number))
+        assert len(rows) >= len(of.table(number))
 
 
 # ---- in Chinese
 
 
-def test_the_chinese_edition_is_chinese_throughout(chinese):
+@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese"])
+def test_the_chinese_edition_is_chinese_throughout(written, request):
+    chinese = request.getfixturevalue(written)
     notebook = nbformat.read(chinese.notebook, 4)
     prose = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "markdown"}
     assert not [cell for cell, source in prose.items() if not is_chinese(source)]
@@ -182,8 +257,9 @@ def is_chinese(text: object) -> bool:
     return re.search("[\u4e00-\u9fff]", str(text)) is not None
 
 
-def test_no_warning_stands_in_the_chinese_edition(chinese):
-    notebook = nbformat.read(chinese.notebook, 4)
+@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese"])
+def test_no_warning_stands_in_the_chinese_edition(written, request):
+    notebook = nbformat.read(request.getfixturevalue(written).notebook, 4)
     outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
     assert not [one.text for one in outputs if one.get("name") == "stderr"]
 
@@ -205,6 +281,20 @@ def test_a_mapped_gbk_file_gives_the_figures_worked_out_by_hand(mapped):
     assert (on_time.loc[0, "orders"], on_time.loc[0, "on_time"]) == (10, 1)
     rfm = mapped.first("tiering.rfm").set_index("customer_id")
     assert rfm.loc["客户9", "monetary"] == 22261
+
+
+def test_a_wide_gbk_questionnaire_gives_the_figures_worked_out_by_hand(asked):
+    assert asked.first("satisfaction.nps").loc[0, "nps"] == pytest.approx(NET_PROMOTER)
+    page = asked.page.read_text(encoding="utf-8")
+    assert "满意度调查" in page
+    assert "no dates given" in page
+
+
+def test_what_a_questionnaire_alone_cannot_answer_is_left_out_by_name(asked):
+    left = {one.section: one.columns() for one in asked.report.left_out}
+    assert left["csat"] == "surveys.overall"
+    assert left["sample-plan"].startswith("surveys.overall")
+    assert "satisfaction.csat" not in asked.measures
 
 
 def test_what_a_mapped_file_lacks_is_left_out_by_name(mapped):
