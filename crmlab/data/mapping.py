@@ -409,6 +409,9 @@ def parse_settings(content: Mapping[str, Any], where: str) -> model.Settings:
         section["workdays"] = {
             _day(key, where): bool(value) for key, value in section["workdays"].items()
         }
+    changes = section.get("service_changes", [])
+    _typed(changes, (list,), f"{where} [workspace]", "service_changes")
+    section["service_changes"] = tuple(_service_change(one, where) for one in changes)
     if section.get("as_of"):
         section["as_of"] = _day(section["as_of"], where)
     else:
@@ -417,6 +420,20 @@ def parse_settings(content: Mapping[str, Any], where: str) -> model.Settings:
     check_timezone(section.get("timezone", "UTC"), where)
     items = tuple(_item(item, where) for item in content.get("items", ()))
     return model.Settings(**section, items=items)
+
+
+def _service_change(entry: Any, where: str) -> model.ServiceChange:
+    where = f"{where} [[workspace.service_changes]]"
+    _typed(entry, (dict,), where, "service_changes")
+    _known(entry, [one.name for one in fields(model.ServiceChange)], where, _("setting"))
+    for name in ("region", "since"):
+        if name not in entry:
+            raise MappingError(
+                _("{where}: {name} is missing. A change has a region and its first day.").format(
+                    where=where, name=name
+                )
+            )
+    return model.ServiceChange(**{**entry, "since": _day(entry["since"], where)})
 
 
 def check_timezone(name: str, where: str) -> None:

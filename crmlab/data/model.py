@@ -183,6 +183,25 @@ class Item:
 
 
 @dataclass(frozen=True)
+class ServiceChange:
+    """A change of the service that the company made in one region.
+
+    Attributes
+    ----------
+    region : str
+    since : datetime.date
+        Its first day.
+    label, label_zh : str
+        What was changed.
+    """
+
+    region: str
+    since: date
+    label: str = ""
+    label_zh: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What holds for the whole workspace.
 
@@ -205,6 +224,8 @@ class Settings:
         Money for one unit of an activity, such as ``"contact.phone"`` or ``"order.line"``.
     workdays : mapping of date to bool
         Days that depart from Monday to Friday: holidays (False) and make-up days 调休 (True).
+    service_changes : tuple of ServiceChange
+        Changes of the service whose effect is to be measured.
     items : tuple of Item
         The questionnaire.
     """
@@ -218,6 +239,7 @@ class Settings:
     sla_hours: Mapping[str, float] = field(default_factory=dict)
     activity_costs: Mapping[str, float] = field(default_factory=dict)
     workdays: Mapping[date, bool] = field(default_factory=dict)
+    service_changes: tuple[ServiceChange, ...] = ()
     items: tuple[Item, ...] = ()
 
     def shown(self) -> str:
