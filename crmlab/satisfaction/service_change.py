@@ -179,9 +179,14 @@ class ServiceChange(Result):
         if not np.isfinite(value):
             return ""
         return _(
-            "The ordered logit, which takes the answers as ordered and not as numbers, says "
-            "{value} ({low} to {high}) in log-odds of a better answer, weights left aside."
-        ).format(value=number(value, 2), low=number(low, 2), high=number(high, 2))
+            "By the ordered logit, which takes only the order of the answers, the odds of a higher "
+            "answer were multiplied by {value} ({low} to {high}) compared with elsewhere, weights "
+            "left aside."
+        ).format(
+            value=number(np.exp(value), 2),
+            low=number(np.exp(low), 2),
+            high=number(np.exp(high), 2),
+        )
 
     def _on_time(self) -> str:
         if not self.on_time:
@@ -237,10 +242,10 @@ class ServiceChange(Result):
         own = abs(float(self._row("did")["change"]))
         beyond = int((self.placebos.abs() >= own).sum())
         said = _(
-            "As if the change had been elsewhere, the same reckoning gives at most {value} "
-            "({largest}) among {count} regions."
+            "Put to each of the {count} other regions, as if the change had been there, the same "
+            "calculation gives at most {value} to either side ({largest})."
         ).format(
-            value=number(self.placebos[largest], 2),
+            value=number(abs(self.placebos[largest]), 2),
             largest=largest,
             count=number(len(self.placebos)),
         )
@@ -274,7 +279,9 @@ class ServiceChange(Result):
         "orders": ["order_id", "region", "ordered_at"],
     }
 )
-def service_change(crm: Workspace, *, region: str, since: date | str) -> ServiceChange:
+def service_change(
+    crm: Workspace, *, region: str | None = None, since: date | str | None = None
+) -> ServiceChange:
     """What a change of the service in one region did to satisfaction, and to orders on time.
 
     Parameters
@@ -282,10 +289,11 @@ def service_change(crm: Workspace, *, region: str, since: date | str) -> Service
     crm : Workspace
         With surveys: response_id, order_id, overall; orders: order_id, region, ordered_at. For
         orders on time also orders.on_time, or promised_at and delivered_at.
-    region : str
-        Where the service was changed. It is not searched for: who looks for the region and the
-        day that moved most finds one in any data.
-    since : date or str
+    region : str, optional
+        Where the service was changed; if neither this nor `since` is given, the first of the
+        changes that the workspace declares. It is not searched for: who looks for the region and
+        the day that moved most finds one in any data.
+    since : date or str, optional
         First day of the change, as 2025-01-01.
 
     Returns
@@ -297,9 +305,10 @@ def service_change(crm: Workspace, *, region: str, since: date | str) -> Service
     Raises
     ------
     CrmlabError
-        If `since` is not a date.
+        If `since` is not a date, or only one of `region` and `since` is given.
     NotEnoughData
-        If the region, or the others, have no answers before or after that day.
+        If no change is given or declared; if the region, or the others, have no answers before or
+        after that day.
 
     Notes
     -----
@@ -313,7 +322,7 @@ def service_change(crm: Workspace, *, region: str, since: date | str) -> Service
     Card, D. and Krueger, A. B. (1994), American Economic Review 84, 772-793. Bertrand, M., Duflo,
     E. and Mullainathan, S. (2004), Quarterly Journal of Economics 119, 249-275.
     """
-    start = _date(since)
+    region, start = _asked_for(crm, region, since)
     found = rated(crm)
     frame, unknown = _placed(crm, found.frame)
     own, after = frame["region"] == region, frame["ordered_at"] >= pd.Timestamp(start)
@@ -342,6 +351,25 @@ def service_change(crm: Workspace, *, region: str, since: date | str) -> Service
         found,
         unknown,
     )
+
+
+def _asked_for(crm: Workspace, region: str | None, since: date | str | None) -> tuple[str, date]:
+    """The region and the first day of the change: as given, else as declared."""
+    if region is not None and since is not None:
+        return region, _date(since)
+    if region is not None or since is not None:
+        raise CrmlabError(
+            _("A change of the service has a region and a first day: give both, or neither.")
+        )
+    if not crm.settings.service_changes:
+        raise NotEnoughData(
+            _(
+                "No change of the service is declared. Name its region and its first day under "
+                "[[workspace.service_changes]] in the mapping, or as region= and since=."
+            )
+        )
+    change = crm.settings.service_changes[0]
+    return change.region, change.since
 
 
 def difference_in_differences(

@@ -1,3 +1,5 @@
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +109,16 @@ def test_a_region_or_a_day_that_is_not_there_is_named():
         service_change(crm, region="W", since="2030-01-01")
     with pytest.raises(CrmlabError, match="since = soon is not a date"):
         service_change(crm, region="W", since="soon")
+
+
+def test_a_change_that_is_declared_need_not_be_named_again(company):
+    declared = service_change(company)
+    assert (declared.region, declared.since) == ("Southwest", dt.date(2025, 1, 1))
+    with pytest.raises(CrmlabError, match="give both, or neither"):
+        service_change(company, region="Southwest")
+    crm = workspace({"N": (3, 3.5), "W": (3, 3.5)})
+    with pytest.raises(NotEnoughData, match="No change of the service is declared"):
+        service_change(crm)
 
 
 def test_an_ordered_logit_that_cannot_be_fitted_is_missing_not_wrong():
