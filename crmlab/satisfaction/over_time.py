@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure
 from crmlab.stats import weighted
 from crmlab.stats.clustered import Estimate
-from crmlab.stats.control_charts import Chart, ewma, p_chart, xbar_s
+from crmlab.stats.control_charts import Chart, broken_rules, ewma, p_chart, xbar_s
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 
 #: Answers that count as satisfied.
 SATISFIED = 4
-#: Points between two false alarms when nothing changes: of the four rules of Western Electric
-#: together (Champ and Woodall 1987, Technometrics 29, 393-399), and at least so many of a moving
-#: average with limits at 3 standard errors (Lucas and Saccucci 1990, Technometrics 32, 1-12).
-BETWEEN_FALSE_ALARMS = {"batches": 91.75, "ewma": 370.4}
+#: Charts without any change that are drawn to count false signals.
+CHARTS = 2000
 #: Batches named in the reading.
 NAMED = 6
 
@@ -114,6 +113,10 @@ class SatisfactionChart(Result):
     change : Estimate
         The figure after phase I less that of phase I; NaN if nothing comes after.
     rated : Rated
+    undated : int
+        Answers of which the batch is not known.
+    gaps : tuple of str
+        Months between the first and the last without an answer; they have no point.
     """
 
     measure = "satisfaction.satisfaction_chart"
@@ -123,6 +126,8 @@ class SatisfactionChart(Result):
     control: Chart
     change: Estimate
     rated: Rated
+    undated: int
+    gaps: tuple[str, ...]
 
     def formats(self) -> Mapping[str, str]:
         written = "percent" if self.figure == "top_two" else "number"
@@ -175,14 +180,15 @@ class SatisfactionChart(Result):
         if first.all():
             return
         axes.axvline(int(first.sum()) - 0.5, color=charts.MUTED, linestyle=":", linewidth=1)
-        axes.text(
-            int(first.sum()) - 0.6, 0.98, _("phase I"), ha="right", va="top",
-            transform=axes.get_xaxis_transform(), color=charts.MUTED, fontsize=9,
+        axes.annotate(
+            _("phase I"), (int(first.sum()) - 0.5, 0.98), xycoords=axes.get_xaxis_transform(),
+            xytext=(-6, 0), textcoords="offset points", ha="right", va="top",
+            color=charts.MUTED, fontsize=9,
         )  # fmt: skip
 
     def reading(self) -> str:
-        parts = [self._basis(), self._few(), self._signals(), self._change()]
-        return "\n\n".join(part for part in [*parts, self.rated.sentence()] if part)
+        parts = [self._basis(), self._few(), self._signals(), self._change(), self._left_out()]
+        return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
         parts = [
@@ -249,19 +255,18 @@ class SatisfactionChart(Result):
         return " ".join(part for part in said if part)
 
     def _false_alarms(self) -> str:
-        text = (
-            _(
-                "If nothing ever changed, fewer than {false} false signals would be expected among "
-                "{count} points."
-            )
-            if self.chart == "ewma"
-            else _(
-                "If nothing ever changed, about {false} false signals would be expected among "
-                "{count} points."
-            )
+        limits = self.control.limits
+        flags = false_signals(
+            len(self.table), limits.points, limits.smoothing if self.chart == "ewma" else None
         )
-        false = len(self.table) / BETWEEN_FALSE_ALARMS[self.chart]
-        return text.format(false=number(false, 1), count=number(len(self.table)))
+        return _(
+            "If nothing ever changed, {share} of charts of {count} points would give a false "
+            "signal somewhere, the centre being an estimate from {batches} batches."
+        ).format(
+            share=percent(flags.any(axis=1).mean(), 0),
+            count=number(len(self.table)),
+            batches=number(limits.points),
+        )
 
     def _within_phase(self) -> str:
         own = self.table[self.table["signal"] & (self.table["phase"] == 1)]
@@ -313,6 +318,23 @@ class SatisfactionChart(Result):
         )
         return said + " " + _("The chart says when something changed, not why.")
 
+    def _left_out(self) -> str:
+        said = [self.rated.sentence()]
+        if self.undated:
+            said.append(
+                _("Nor is the batch known of: {parts}.").format(parts=self._undated().words())
+            )
+        if self.gaps:
+            said.append(
+                _(
+                    "Months without an answer have no point, so the rules pass over them: {months}."
+                ).format(months=_(", ").join(self.gaps))
+            )
+        return " ".join(said)
+
+    def _undated(self) -> Exclusion:
+        return of_questionnaires(_("batch not known"), self.undated)
+
     def _step(self, value: float) -> str:
         if self.figure == "top_two":
             return _("{points} percentage points").format(points=number(value * 100, 1))
@@ -348,8 +370,64 @@ class SatisfactionChart(Result):
                 "Low and high are the 95% interval of a batch by itself, not the chart's limits."
             ),
             source=self.context.source,
-            exclusions=self.rated.exclusions(),
+            exclusions=(
+                *self.rated.exclusions(),
+                *((self._undated(),) if self.undated else ()),
+            ),
         )
+
+
+@cache
+def false_signals(points: int, phase: int, smoothing: float | None = None) -> NDArray[np.bool_]:
+    """Signals of charts on which nothing ever changes.
+
+    Parameters
+    ----------
+    points : int
+        Batches of a chart, all of one size.
+    phase : int
+        So many from the first are phase I: their mean is the centre.
+    smoothing : float, optional
+        Weight of the newest batch of a moving average; without, batches judged by the rules of
+        Western Electric.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (charts, points)
+
+    Notes
+    -----
+    Drawn from a normal law with a known standard deviation. With a centre that is known too, all
+    four rules give the first false signal after 91.75 points on the average (Champ and Woodall
+    1987), and a moving average with λ = 0.2 and limits at 3 standard errors after 560 (Lucas and
+    Saccucci 1990). A centre from few batches is off by some of a standard error for good, which
+    a moving average takes for a change.
+
+    References
+    ----------
+    Champ, C. W. and Woodall, W. H. (1987), Technometrics 29, 393-399. Lucas, J. M. and Saccucci,
+    M. S. (1990), Technometrics 32, 1-12. Jensen, W. A. et al. (2006), Journal of Quality Technology
+    38, 349-364, on limits that are estimates.
+
+    Examples
+    --------
+    >>> flags = false_signals(24, 12)
+    >>> bool(0.15 < flags.any(axis=1).mean() < 0.3)
+    True
+    """
+    z = np.random.default_rng(0).normal(size=(CHARTS, points))
+    z -= z[:, :phase].mean(axis=1, keepdims=True)
+    if smoothing is None:
+        # One after the other, kept apart by as many points at the centre as a rule looks back.
+        apart = np.pad(z, ((0, 0), (0, 8)))
+        broken = np.array([bool(names) for names in broken_rules(apart.ravel())])
+        return broken.reshape(apart.shape)[:, :points]
+    average, variance, flags = np.zeros(CHARTS), 0.0, np.zeros(z.shape, bool)
+    for point in range(points):
+        average = smoothing * z[:, point] + (1 - smoothing) * average
+        variance = smoothing**2 + (1 - smoothing) ** 2 * variance
+        flags[:, point] = np.abs(average) > 3 * np.sqrt(variance)
+    return flags
 
 
 def _rule_names() -> dict[str, str]:
@@ -429,6 +507,7 @@ def satisfaction_chart(
     if measure == "top_two":
         value = (value >= SATISFIED).astype(float)
     frame = found.frame.assign(_batch=batch, _value=value, _cluster=clusters(found.frame))
+    undated = int(frame["_batch"].isna().sum())
     frame = frame[frame["_batch"].notna()]
     table = _batches(frame, measure)
     if len(table) < max(phase, 2):
@@ -454,7 +533,10 @@ def satisfaction_chart(
     change = weighted.difference(
         frame["_value"], ~inside, inside, weights=frame["weight"], clusters=frame["_cluster"]
     )
-    return SatisfactionChart(table, Context.of(crm), measure, chart, control, change, found)
+    gaps = _months_without(table["batch"]) if by == "month" else ()
+    return SatisfactionChart(
+        table, Context.of(crm), measure, chart, control, change, found, undated, gaps
+    )
 
 
 def explore_smoothing(result: SatisfactionChart) -> None:
@@ -587,6 +669,13 @@ def _batch_names(batch: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(batch):
         return batch.dt.strftime("%Y-%m")
     return batch.astype(object).where(batch.notna(), None)
+
+
+def _months_without(batches: pd.Series) -> tuple[str, ...]:
+    """Months between the first and the last that are not there."""
+    every = pd.period_range(batches.min(), batches.max(), freq="M").astype(str)
+    there = set(batches)
+    return tuple(month for month in every if month not in there)
 
 
 def _batches(frame: pd.DataFrame, figure: str) -> pd.DataFrame:

@@ -4,7 +4,12 @@ import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
-from crmlab.satisfaction.over_time import explore_smoothing, satisfaction_chart, smoothed
+from crmlab.satisfaction.over_time import (
+    explore_smoothing,
+    false_signals,
+    satisfaction_chart,
+    smoothed,
+)
 
 
 def workspace(months, answers=30, seed=1, **more):
@@ -117,3 +122,34 @@ def test_the_explorer_follows_its_slider(monkeypatch):
     assert "is beyond its limits in" in caught["words"](smoothing=0.2)
     caught["move"](smoothing=1.0)
     assert caught["words"](smoothing=1.0) != caught["words"](smoothing=0.2)
+
+
+def test_a_centre_that_is_well_known_gives_the_published_run_length_and_another_more_signals():
+    # Run lengths of 91.75 and 560: about so many charts of 24 points without a change signal.
+    for smoothing, length in ((None, 91.75), (0.2, 560)):
+        known = false_signals(184, 160, smoothing)[:, 160:]
+        rough = false_signals(36, 12, smoothing)[:, 12:]
+        assert known.any(axis=1).mean() == pytest.approx(1 - np.exp(-24 / length), abs=0.09)
+        assert rough.sum() > 1.4 * known.sum()
+
+
+def test_false_signals_are_said_for_the_chart_that_is_drawn():
+    months = [0] * 18
+    for chart, smoothing in (("batches", None), ("ewma", 0.2)):
+        share = false_signals(18, 12, smoothing).any(axis=1).mean()
+        reading = satisfaction_chart(workspace(months), chart=chart).reading()
+        assert f"{share:.0%} of charts of 18 points would give a false signal" in reading
+
+
+def test_answers_without_a_batch_and_months_without_answers_are_said():
+    wave = ["x"] * 30 + ["y"] * 30 + [None] * 30 + ["z"] * 30
+    waves = satisfaction_chart(workspace([0] * 4, wave=wave), by="wave", phase=2)
+    assert waves.undated == 30
+    assert "Nor is the batch known of: 30 questionnaires" in waves.reading()
+    assert waves.definition.exclusions[-1].count == 30
+    there = satisfaction_chart(workspace([0] * 14))
+    frame = workspace([0] * 14).surveys
+    holes = from_frames({"surveys": frame[frame["answered_at"].dt.month != 5]})
+    assert there.gaps == ()
+    assert satisfaction_chart(holes).gaps == ("2024-05",)
+    assert "Months without" not in there.reading()
