@@ -103,7 +103,7 @@ class Samples(Result):
         return dict.fromkeys(["mean", "bias", "low", "high", "spread", "rmse", "width"], "number")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"kind": _names()}
+        return {"sampling": _names()}
 
     def main_columns(self) -> list[str]:
         hidden = ("mean", "coverage_low", "coverage_high")
@@ -168,11 +168,11 @@ class Samples(Result):
         )
 
     def _callers(self) -> pd.Series | None:
-        found = self.table[self.table["kind"] == "call_centre"]
+        found = self.table[self.table["sampling"] == "call_centre"]
         return None if found.empty else found.iloc[0]
 
     def _label(self, kind: str) -> str:
-        row = self.table.set_index("kind").loc[kind]
+        row = self.table.set_index("sampling").loc[kind]
         return _("{kind}\n{coverage} of intervals hold it").format(
             kind=_names()[kind], coverage=percent(row["coverage"], 0)
         )
@@ -198,12 +198,12 @@ class Samples(Result):
         ).format(**told)
 
     def _random(self) -> str:
-        table = self.table[self.table["kind"] != "call_centre"]
+        table = self.table[self.table["sampling"] != "call_centre"]
         parts = [
             _(
                 "{kind}: standard error {spread}, true mean inside {coverage} of the intervals"
             ).format(
-                kind=_names()[row["kind"]],
+                kind=_names()[row["sampling"]],
                 spread=number(row["spread"], 3),
                 coverage=percent(row["coverage"]),
             )
@@ -324,10 +324,10 @@ def compare_samples(
     Returns
     -------
     Samples
-        `.table` has a row per kind of sample (random, proportional, neyman, call_centre): kind,
-        mean (of the means found), bias (less the true mean), low, high (of the bias: its simulation
-        error), spread (standard deviation of the means found), rmse (root mean square error),
-        coverage (share of intervals that hold the true mean), coverage_low, coverage_high
+        `.table` has a row per kind of sample (random, proportional, neyman, call_centre):
+        sampling, mean (of the means found), bias (less the true mean), low, high (of the bias: its
+        simulation error), spread (standard deviation of the means found), rmse (root mean square
+        error), coverage (share of intervals that hold the true mean), coverage_low, coverage_high
         (simulation error, Wilson), width (mean length of the intervals).
 
     Raises
@@ -373,7 +373,7 @@ def compare_samples(
         drawn["call_centre"] = _draw(random, said, [size], draws, confidence, among=len(frame))
     kinds = {kind: _summary(found, truth) for kind, found in drawn.items()}
     return Samples(
-        pd.DataFrame([{"kind": kind} | row for kind, row in kinds.items()]),
+        pd.DataFrame([{"sampling": kind} | row for kind, row in kinds.items()]),
         Context.of(crm),
         frame,
         truth,
@@ -426,7 +426,8 @@ def _simulated(crm: Workspace) -> Population:
         }
     ).reset_index(drop=True)
     late = Exclusion.of_orders(
-        _("of an internal customer, or arrived after the 18th"), len(truth) - len(able)
+        _("of an internal customer, or arrived after the 18th, too late for the month's survey"),
+        len(truth) - len(able),
     )
     return Population(frame, True, False, False, (late,) if late.count else ())
 
@@ -569,8 +570,8 @@ def _names() -> dict[str, str]:
 
 
 def _signed(value: float) -> str:
-    said = number(abs(value), 2)
-    return f"−{said}" if value < 0 else f"+{said}"
+    said = number(value, 2)
+    return said if value < 0 else f"+{said}"
 
 
 def _edges(estimates: pd.DataFrame, size: int) -> Array:

@@ -17,6 +17,7 @@ from crmlab.language import _, day, number
 from crmlab.satisfaction.over_time import Rated, rated
 from crmlab.satisfaction.responses import clusters, facts, of_questionnaires
 from crmlab.show import charts
+from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Result, measure
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING, Estimate
@@ -71,6 +72,11 @@ class ServiceChange(Result):
     rated: Rated
     unknown: int
 
+    @property
+    def place(self) -> str:
+        """The region in the current language."""
+        return _place(self.region)
+
     def formats(self) -> Mapping[str, str]:
         return dict.fromkeys(["change", "low", "high"], "number")
 
@@ -83,7 +89,7 @@ class ServiceChange(Result):
             "did": _("Difference in differences"),
         }
         return {
-            "comparison": {code: text.format(region=self.region) for code, text in names.items()}
+            "comparison": {code: text.format(region=self.place) for code, text in names.items()}
         }
 
     def title(self) -> str:
@@ -94,7 +100,7 @@ class ServiceChange(Result):
             text = _("{region}: satisfaction changed by {change} compared with elsewhere")
         else:
             text = _("{region}: no change that differs from elsewhere can be told")
-        return text.format(region=self.region, change=number(change["change"], 2))
+        return text.format(region=self.place, change=number(change["change"], 2))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
@@ -113,7 +119,7 @@ class ServiceChange(Result):
         axes.axhline(0, color=charts.GRID, linewidth=1, zorder=0)
         axes.set_xticks(range(int(first), int(last) + 1))
         axes.set_xlabel(_("Quarters since {since}").format(since=day(self.since)))
-        axes.set_ylabel(_("{region} less the others").format(region=self.region))
+        axes.set_ylabel(_("{region} less the others").format(region=self.place))
         charts.set_title(axes, self.title())
         return axes
 
@@ -134,7 +140,7 @@ class ServiceChange(Result):
         return _(
             "Points with intervals of the mean satisfaction in {region} less that of the others, "
             "by quarters since the change. {parts}."
-        ).format(region=self.region, parts=_("; ").join(parts))
+        ).format(region=self.place, parts=_("; ").join(parts))
 
     # --- the words
 
@@ -156,7 +162,7 @@ class ServiceChange(Result):
             "others after the change, {afterwards}, takes in what set it apart already before, "
             "{beforehand}."
         ).format(
-            region=self.region,
+            region=self.place,
             **{code: self._with_interval(code) for code in COMPARISONS if code != "did"},
         )
 
@@ -172,7 +178,7 @@ class ServiceChange(Result):
                 "The difference of the two, {change}, may be chance: what the change did in "
                 "{region} cannot be told from these answers."
             )
-        return text.format(change=self._with_interval("did"), region=self.region)
+        return text.format(change=self._with_interval("did"), region=self.place)
 
     def _logit(self) -> str:
         value, low, high, _effect = self.logit
@@ -229,7 +235,7 @@ class ServiceChange(Result):
             )
         )
         return text.format(
-            region=self.region,
+            region=self.place,
             value=number(value, 2),
             low=number(low, 2),
             high=number(high, 2),
@@ -246,11 +252,11 @@ class ServiceChange(Result):
             "calculation gives at most {value} to either side ({largest})."
         ).format(
             value=number(abs(self.placebos[largest]), 2),
-            largest=largest,
+            largest=_place(largest),
             count=number(len(self.placebos)),
         )
         if beyond:
-            return said + " " + _("That is no less than in {region}.").format(region=self.region)
+            return said + " " + _("That is no less than in {region}.").format(region=self.place)
         return said
 
     def _define(self) -> Definition:
@@ -258,7 +264,7 @@ class ServiceChange(Result):
         return Definition(
             numerator=_(
                 "Mean satisfaction in {region} after less before, less the same in the others"
-            ).format(region=self.region),
+            ).format(region=self.place),
             denominator=_("Answers about orders placed before, and from {since} on").format(
                 since=day(self.since)
             ),
@@ -351,6 +357,11 @@ def service_change(
         found,
         unknown,
     )
+
+
+def _place(region: str) -> str:
+    """A region as the reader calls it; one that the model does not know keeps its name."""
+    return shown("region").written(region, "")
 
 
 def _asked_for(crm: Workspace, region: str | None, since: date | str | None) -> tuple[str, date]:

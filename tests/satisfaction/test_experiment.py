@@ -13,6 +13,7 @@ from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.language import set_language
 from crmlab.satisfaction import compare_samples, sample_plan
 from crmlab.satisfaction.experiment import Samples
+from crmlab.show.display import shown_table
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def result(company: Workspace) -> Samples:
 
 
 def row(result: Samples, kind: str) -> pd.Series:
-    return result.table.set_index("kind").loc[kind]
+    return result.table.set_index("sampling").loc[kind]
 
 
 def answered(answers: dict[str, list[int]], **columns: object) -> dict[str, pd.DataFrame]:
@@ -98,6 +99,10 @@ def test_the_reading_says_what_makes_callers_differ(result: Samples) -> None:
     assert "below the truth on average" in result.reading()
     assert "because they are asked when they call" in result.reading()
     assert "callers 0.4" in result.title()
+
+
+def test_the_kinds_of_sample_stand_under_their_own_heading(result: Samples) -> None:
+    assert shown_table(result).columns[0] == "Kind of sample"
 
 
 def test_the_same_seed_draws_the_same_samples() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.language import number, set_language
 from crmlab.satisfaction.service_change import (
     difference_in_differences,
     ordered_logit,
@@ -98,7 +99,7 @@ def test_the_other_regions_serve_as_placebos():
         workspace({"N": (3, 3.5), "S": (3, 3.5), "W": (3, 4)}), region="W", since=SINCE
     )
     assert result.placebos.to_dict() == pytest.approx({"N": 0, "S": 0})
-    assert "among 2 regions" in result.reading()
+    assert "Put to each of the 2 other regions" in result.reading()
 
 
 def test_a_region_or_a_day_that_is_not_there_is_named():
@@ -121,6 +122,18 @@ def test_a_change_that_is_declared_need_not_be_named_again(company):
         service_change(crm)
 
 
+def test_the_region_is_called_by_its_name_in_the_language_of_the_reader():
+    levels = {"North": (3, 3), "East": (3, 3), "Southwest": (3, 4)}
+    result = service_change(workspace(levels), region="Southwest", since=SINCE)
+    set_language("zh_CN")
+    try:
+        said = result.title() + result.reading() + result.alt()
+    finally:
+        set_language("en")
+    assert "西南" in said
+    assert not any(code in said for code in levels)
+
+
 def test_an_ordered_logit_that_cannot_be_fitted_is_missing_not_wrong():
     answers = pd.Series([3.0] * 6)
     design = pd.DataFrame({"x": [0.0, 1.0] * 3})
@@ -132,6 +145,8 @@ def test_the_hub_of_the_simulated_company_is_found(company):
     did = result.table.set_index("comparison").loc["did"]
     # effects.toml: .9 in the ordered logit beyond fewer late orders; .08 of orders on time.
     assert result.logit.low < 0.9 < result.logit.high
+    odds = number(np.exp(result.logit.value), 2)
+    assert f"the odds of a higher answer were multiplied by {odds} (" in result.reading()
     assert did["on_time_low"] < 0.08 < did["on_time_high"]
     assert did["low"] > 0
     assert result.trend.low < 0 < result.trend.high
