@@ -21,9 +21,11 @@ MOVES = 20
 CHAPTERS = ("satisfaction", "tiering")
 #: Explorers that must be there, so that none is forgotten in silence.
 EXPECTED = (
+    "satisfaction.explore_kano",
     "satisfaction.explore_sample_size",
-    "satisfaction.explore_what_if",
+    "satisfaction.explore_smoothing",
     "satisfaction.explore_weights",
+    "satisfaction.explore_what_if",
     "tiering.explore_thresholds",
     "tiering.explore_top_share",
     "tiering.explore_waits",
