@@ -114,7 +114,7 @@ class Drivers(Result):
         if self.agreement >= CERTAIN:
             words = _("{one} and {other} go furthest with {outcome}")
         else:
-            words = _("{one} and {other} come first, but it is not certain that they do")
+            words = _("Which two attributes come first is not certain; here {one} and {other} do")
         return words.format(one=one, other=other, outcome=outcome_name(self.of))
 
     def plot(self, ax: Axes | None = None) -> Axes:

@@ -128,9 +128,14 @@ class Employees(Result):
         if not np.isfinite(value):
             return ""
         return _(
-            "The ordered logit says {value} ({low} to {high}) in log-odds of a better answer, "
-            "weights left aside."
-        ).format(value=number(value, 2), low=number(low, 2), high=number(high, 2))
+            "By the ordered logit, which takes only the order of the answers, each point of the "
+            "manager multiplies the odds of a higher answer of the customer by {value} ({low} to "
+            "{high}), weights left aside."
+        ).format(
+            value=number(np.exp(value), 2),
+            low=number(np.exp(low), 2),
+            high=number(np.exp(high), 2),
+        )
 
     def _not_cause(self) -> str:
         return _(

@@ -92,8 +92,8 @@ class NonresponseBias(Result):
             ).format(comparisons=comparisons)
         else:
             first = _(
-                "In these of {comparisons} comparisons those who answered differ from all who "
-                "were asked by more than chance would bring about: {parts}."
+                "By more than chance would bring about among {comparisons} comparisons, those who "
+                "answered differ from all who were asked in: {parts}."
             ).format(
                 comparisons=comparisons,
                 parts=_("; ").join(self._words(row) for row in beyond.itertuples()),
@@ -101,17 +101,19 @@ class NonresponseBias(Result):
         largest = self.table.iloc[self.table["standardised"].abs().argmax()]
         second = _(
             "The largest difference is {size} standard deviations ({low} to {high}): {name}. "
-            "{intervals}"
+            "{intervals} The decision allows for all {comparisons} comparisons (Holm); each "
+            "interval stands for its own alone."
         ).format(
             size=points(largest["standardised"]),
             low=points(largest["low"]),
             high=points(largest["high"]),
             name=self._name(largest),
+            comparisons=comparisons,
             intervals=intervals_in_brackets(self.confidence),
         )
         third = _(
-            "What differs here can be weighted away. Whether satisfaction itself decides who "
-            "answers cannot be seen here, for it is known only of those who answered."
+            "What is compared here can be put right by weights. Whether satisfaction itself "
+            "decides who answers cannot be seen: it is known only of those who answered."
         )
         parts = [first, second, third]
         if self.unknown:
@@ -293,9 +295,8 @@ def _contrast(
     if not 0 < share < 1 or not (there & back).any():
         return {}, np.nan
     spread = float(np.sqrt(share * (1 - share)))
-    apart = weighted.difference(
-        values, back & there, there, weights=weights, clusters=own, confidence=confidence
-    )
+    found = weighted.contrast(values, back & there, there, weights=weights, clusters=own)
+    apart = found.estimate(confidence)
     row = {
         "asked_share": share,
         "returned_share": share + apart.value,
@@ -303,5 +304,4 @@ def _contrast(
         "low": apart.low / spread,
         "high": apart.high / spread,
     }
-    freedom = len(np.unique(own[there])) - 2
-    return row, weighted.probability(apart, freedom, confidence=confidence)
+    return row, found.chance

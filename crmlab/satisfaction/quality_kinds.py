@@ -180,8 +180,8 @@ class QualityKinds(Result):
         said = [self._verdict("difference")]
         if "within" in set(self.table["quality"]):
             inside = _(
-                "The kinds are not spread alike over the dimensions. Within the dimensions that "
-                "have both: {sentences}"
+                "The kinds are not spread alike over the dimensions; this is the comparison within "
+                "the dimensions that have both. {sentences}"
             )
             said.append(inside.format(sentences=self._verdict("within")))
         return " ".join(said)
@@ -471,17 +471,20 @@ def _compared(what: str, row: Any, apart: str, column: str, ends: tuple[str, str
         "perception": (
             _("Technical quality is perceived lower: {value} ({low} to {high})."),
             _("Technical quality is perceived higher: {value} ({low} to {high})."),
-            _("Which is perceived higher cannot be told: {value} ({low} to {high})."),
+            _("Which kind is perceived higher cannot be told: {value} ({low} to {high})."),
         ),
         "gap": (
             _("Against expectations technical quality does worse: {value} ({low} to {high})."),
             _("Against expectations technical quality does better: {value} ({low} to {high})."),
-            _("Which does better against expectations cannot be told: {value} ({low} to {high})."),
+            _(
+                "Which kind does better against expectations cannot be told: {value} ({low} to "
+                "{high})."
+            ),
         ),
         "importance": (
             _("Technical quality is said to matter less: {value} ({low} to {high})."),
             _("Technical quality is said to matter more: {value} ({low} to {high})."),
-            _("Which matters more cannot be told: {value} ({low} to {high})."),
+            _("Which kind matters more cannot be told: {value} ({low} to {high})."),
         ),
     }[what]
     said = words[2] if not row[apart] else words[0] if row[column] < 0 else words[1]

@@ -387,8 +387,8 @@ class Reliability(Result):
         effects = self.table["design_effect"].dropna()
         if len(effects) and effects.max() > 1.005:
             who += " " + _(
-                "Weights and customers who answered more than once make the variance of log(1 − α) "
-                "up to {effect} times that of as many independent answers."
+                "Weights and customers who answered more than once make the variance of α up to "
+                "{effect} times that of as many independent answers (design effect)."
             ).format(effect=number(effects.max(), 2))
         if self.constant:
             who += " " + _("Left out because everybody answered the same: {items}.").format(

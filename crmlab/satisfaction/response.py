@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.language import _, number, percent
+from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.asked import NOT_GIVEN, Asked, asked, holm
 from crmlab.satisfaction.responses import clusters, grouped_by
 from crmlab.show import charts
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FEWEST = 5
 #: More groups than this are drawn as the first and the last.
 DRAWN = 24
+#: So many groups that are not judged are named in a reading.
+NAMED = 6
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,10 +116,10 @@ class ResponseRates(Result):
                 ).format(share=percent(self.by_weight))
             )
         if self.by:
-            parts.append(self._apart())
+            parts += [self._apart(), self._not_judged()]
         if len(self.asked.again):
             parts.append(self._again())
-        return "\n\n".join([*parts, self.asked.sentence()])
+        return "\n\n".join([*(part for part in parts if part), self.asked.sentence()])
 
     def alt(self) -> str:
         groups = [
@@ -135,6 +137,11 @@ class ResponseRates(Result):
 
     def _again(self) -> str:
         again = self.asked.again
+        if again["answered"].all():
+            return _(
+                "Of those who had not answered, {asked} were asked again, and all answered; they "
+                "do not count in the rate."
+            ).format(asked=number(len(again)))
         return _(
             "Of those who had not answered, {asked} were asked again, and {answered} of these "
             "answered; they do not count in the rate."
@@ -142,11 +149,14 @@ class ResponseRates(Result):
 
     def _apart(self) -> str:
         low, high = self._of("below"), self._of("above")
-        groups = number(len(self.table))
+        judged = self.table["verdict"].notna()
+        groups = number(int(judged.sum()))
+        if not judged.any():
+            return ""
         if not low and not high:
             return _(
                 "No group differs from the others by more than chance would bring about among "
-                "{groups} groups. That does not show that they answer alike."
+                "{groups} groups. That does not show that their rates are the same."
             ).format(groups=groups)
         if low and high:
             said = _(
@@ -164,6 +174,19 @@ class ResponseRates(Result):
                 "chance would bring about."
             )
         return said.format(low=low, high=high)
+
+    def _not_judged(self) -> str:
+        table = self.table[self.table["verdict"].isna()]
+        if table.empty:
+            return ""
+        names = [self._name(row) for _index, row in table.head(NAMED).iterrows()]
+        more = len(table) - len(names)
+        if more:
+            said = ngettext("{count} more in the table", "{count} more in the table", more)
+            names.append(said.format(count=number(more)))
+        return _("Not judged, because they are fewer than {fewest} customers: {names}.").format(
+            fewest=number(FEWEST), names=_("; ").join(names)
+        )
 
     def _of(self, verdict: str) -> str:
         rows = zip(self._verdicts(self.table), self.table.iterrows(), strict=True)
@@ -203,8 +226,8 @@ class ResponseRates(Result):
             period=self.context.period(),
             method=_(
                 "{confidence} Wilson intervals, the number divided by the design effect of "
-                "questionnaires within customers; each group against all the others, Holm's "
-                "correction. Who was asked again does not count."
+                "questionnaires within customers; each group of five customers or more against all "
+                "the others, Holm's correction. Who was asked again does not count."
             ).format(confidence=percent(self.confidence, 0)),
             source=self.context.source,
             exclusions=self.asked.exclusions(),
@@ -248,11 +271,13 @@ def response_rates(
     -----
     Who called the call centre has chosen itself and is not counted; who was asked again because
     nothing came back is not counted twice. The rate counts questionnaires, each once; the one by
-    weights estimates it for all customers.
+    weights estimates it for all customers. A questionnaire that is answered in part counts as
+    returned. A group is compared with all the others by `crmlab.stats.weighted.contrast`; where all
+    or none of one side answered, by Fisher's exact test on the effective numbers.
 
     References
     ----------
-    AAPOR (2023), Standard Definitions, 10th ed., response rate 1. Holm, S. (1979), Scandinavian
+    AAPOR (2023), Standard Definitions, 10th ed., response rate 2. Holm, S. (1979), Scandinavian
     Journal of Statistics 6, 65-70.
     """
     found = asked(crm)
@@ -282,18 +307,32 @@ def _rates(frame: pd.DataFrame, group: pd.Series, by: str, confidence: float) ->
     for value in sorted(group.unique(), key=str):
         of = (group == value).to_numpy()
         row = _rate(frame[of], confidence)
-        apart = weighted.difference(flags, of, ~of, clusters=own, confidence=confidence)
-        judged = row["customers"] >= FEWEST
-        freedom = int(own.max()) - 1
-        chance = weighted.probability(apart, freedom, confidence=confidence)
-        chances.append(chance if judged else np.nan)
-        rows.append({by: value, **row, "verdict": "below" if apart.value < 0 else "above"})
+        apart, chance = _contrast(flags, of, own)
+        chances.append(chance if row["customers"] >= FEWEST else np.nan)
+        rows.append({by: value, **row, "verdict": "below" if apart < 0 else "above"})
     table = pd.DataFrame(rows)
     beyond = holm(chances, 1 - confidence)
     table["verdict"] = table["verdict"].where(beyond, "alike").where(~np.isnan(chances), None)
     if by == "month":
         return table
     return table.sort_values(["share", by], key=_as_text, ignore_index=True)
+
+
+def _contrast(flags: np.ndarray, of: np.ndarray, own: np.ndarray) -> tuple[float, float]:
+    """Rate of a group less that of the others, and the probability of that by chance."""
+    found = weighted.contrast(flags, of, ~of, clusters=own)
+    if of.all() or (np.ptp(flags[of]) > 0 and np.ptp(flags[~of]) > 0):
+        return found.value, found.chance
+    # All or none of one side answered, so its variance cannot be seen: an exact test instead.
+    from scipy.stats import fisher_exact
+
+    counts = []
+    for side in (of, ~of):
+        rate = weighted.share(flags[side], clusters=own[side])
+        effective = side.sum() / rate.effect
+        hits = round(rate.value * effective)
+        counts.append([hits, max(round(effective), hits) - hits])
+    return found.value, float(fisher_exact(counts)[1])
 
 
 def _as_text(column: pd.Series) -> pd.Series:

@@ -12,6 +12,7 @@ import pandas as pd
 from crmlab.data import model
 from crmlab.errors import NotEnoughData, UnknownName
 from crmlab.language import _, current_language, ngettext, number
+from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Responses:
             _("answered, but without a weight"): self.without_weight,
         }
         for mode, count in self.left_out.items():
-            found[_("asked in the mode {mode}").format(mode=mode)] = count
+            name = shown("mode").written(mode, "")
+            found[_("asked in the mode {mode}").format(mode=name)] = count
         return tuple(of_questionnaires(reason, count) for reason, count in found.items() if count)
 
     def sentence(self) -> str:

@@ -95,7 +95,7 @@ class ServiceChange(Result):
     def title(self) -> str:
         change = self._row("did")
         if change["low"] > 0:
-            text = _("{region}: satisfaction rose by {change} more than elsewhere")
+            text = _("{region}: satisfaction gained {change} on the other regions")
         elif change["high"] < 0:
             text = _("{region}: satisfaction changed by {change} compared with elsewhere")
         else:
@@ -109,7 +109,9 @@ class ServiceChange(Result):
         colours = [charts.ORANGE if late else charts.BLUE for late in after]
         axes.vlines(table["quarter"] + 0.5, table["low"], table["high"], colors=colours)
         axes.scatter(table["quarter"] + 0.5, table["value"], color=colours, zorder=3)
-        first, last = table["quarter"].min(), table["quarter"].max() + 1
+        # Where every quarter has too few answers there are still the means before and after.
+        first = min(int(table["quarter"].min()), -1) if len(table) else -1
+        last = max(int(table["quarter"].max()) + 1, 1) if len(table) else 1
         for code, left, right in (("beforehand", first, 0), ("afterwards", 0, last)):
             axes.hlines(
                 self._row(code)["change"], left, right, colors=charts.MUTED, linestyles="--",
@@ -117,7 +119,7 @@ class ServiceChange(Result):
             )  # fmt: skip
         axes.axvline(0, color=charts.MUTED, linestyle=":", linewidth=1)
         axes.axhline(0, color=charts.GRID, linewidth=1, zorder=0)
-        axes.set_xticks(range(int(first), int(last) + 1))
+        axes.set_xticks(range(first, last + 1))
         axes.set_xlabel(_("Quarters since {since}").format(since=day(self.since)))
         axes.set_ylabel(_("{region} less the others").format(region=self.place))
         charts.set_title(axes, self.title())
@@ -198,10 +200,12 @@ class ServiceChange(Result):
         if not self.on_time:
             return _("Which orders came on time is not known.")
         row = self._row("did")
+        if not np.isfinite(row["on_time_low"]):
+            return _("Too few orders are known to have come on time or late to compare them.")
         text = (
             _(
-                "The share of orders on time changed by {value} percentage points more than "
-                "elsewhere ({low} to {high})."
+                "Compared with elsewhere the share of orders on time changed by {value} "
+                "percentage points ({low} to {high})."
             )
             if row["on_time_low"] > 0 or row["on_time_high"] < 0
             else _(
@@ -257,7 +261,11 @@ class ServiceChange(Result):
         )
         if beyond:
             return said + " " + _("That is no less than in {region}.").format(region=self.place)
-        return said
+        last = _(
+            "That is less than in {region}; were all regions alike, it would come out furthest by "
+            "chance once in {all}. More than that so few regions cannot say."
+        ).format(region=self.place, all=number(len(self.placebos) + 1))
+        return f"{said} {last}"
 
     def _define(self) -> Definition:
         left = of_questionnaires(_("region or day of the order not known"), self.unknown)

@@ -194,7 +194,7 @@ class Servperf(Result):
     def _who(self) -> str:
         used = _(
             "The ways are compared on the same {questionnaires} questionnaires of {customers} "
-            "customers, who answered all of it."
+            "customers: those that answer the items of all of them."
         ).format(
             questionnaires=number(self.table["questionnaires"].iloc[0]),
             customers=number(self.customers),

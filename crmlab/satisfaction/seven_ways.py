@@ -126,9 +126,15 @@ class SevenWays(Result):
         axes.hlines(places, known["difference_low"], known["difference_high"], colors=colours)
         axes.scatter(known["difference"], places, color=colours, zorder=3)
         names = self._names()
-        axes.set_yticks(places, [charts.wrapped(names[way], 26) for way in known["way"]])
+        labels = [
+            _("{way} ({room})").format(way=names[row["way"]], room=number(row["room"], 2))
+            for _index, row in known.iterrows()
+        ]
+        axes.set_yticks(places, [charts.wrapped(label, 26) for label in labels])
         axes.set_ylim(-0.7, len(known) - 0.3)
-        axes.set_xlabel(_("Satisfaction with it less without; grey: may be chance"))
+        axes.set_xlabel(
+            _("Satisfaction with it less without; grey: may be chance; in brackets: room")
+        )
         charts.set_title(axes, self.title())
         return axes
 

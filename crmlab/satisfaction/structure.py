@@ -323,11 +323,11 @@ class Scree(Result):
         factors, rows = self.parallel.factors, self.table
         explained = float(rows["eigenvalue"].head(factors).sum() / len(rows))
         many = ngettext(
-            "{factors} eigenvalue is larger than 95 of 100 that answers without a factor give; "
-            "that component holds {explained} of the variance of the items.",
-            "{factors} eigenvalues are each larger than 95 of 100 that answers give which hold "
-            "only the factors before it; these components hold {explained} of the variance of the "
-            "items.",
+            "{factors} factor stands out: its eigenvalue is larger than 95 of 100 from random "
+            "answers without any factor. It makes up {explained} of the sum of all eigenvalues.",
+            "{factors} factors stand out: the eigenvalue of each is larger than 95 of 100 from "
+            "random answers that hold only the factors before it. Together they make up "
+            "{explained} of the sum of all eigenvalues.",
             factors,
         ).format(factors=number(factors), explained=percent(explained))
         none = _("Not even the first eigenvalue is larger than 95 of 100 random ones.")

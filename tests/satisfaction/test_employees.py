@@ -1,8 +1,10 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData
+from crmlab.language import number
 from crmlab.satisfaction.employees import employees
 
 
@@ -72,4 +74,6 @@ def test_the_connection_of_the_simulated_company_is_recovered(company):
     result = employees(company)
     # effects.toml: .4 per point in the ordered logit, the rest of the order's service held
     assert result.logit.low < 0.4 < result.logit.high
+    odds = number(np.exp(result.logit.value), 2)
+    assert f"multiplies the odds of a higher answer of the customer by {odds} (" in result.reading()
     assert result.slope.low > 0

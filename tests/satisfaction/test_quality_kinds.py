@@ -54,7 +54,7 @@ def test_the_worse_kind_is_named_whichever_it_is():
     assert quality_kinds(workspace(made(5, 4))).title().startswith("Functional quality compares")
     same = quality_kinds(workspace(made(5, 5)))
     assert same.title() == "Which kind of quality falls further short cannot be told"
-    assert "Which is perceived higher cannot be told" in same.reading()
+    assert "Which kind is perceived higher cannot be told" in same.reading()
 
 
 def test_what_a_dimension_does_is_kept_apart_from_what_a_kind_does():

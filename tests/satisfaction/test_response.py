@@ -69,7 +69,10 @@ def test_the_rate_counts_the_first_try_and_not_who_called_or_was_asked_again():
         [0.6, float(low), float(high)], abs=0.02
     )
     said = result.reading()
-    assert "4 were asked again, and 4 of these answered" in said
+    assert "4 were asked again, and all answered" in said
+    again = sent({"key": (4, 3)}, mode="follow_up", start=100)
+    some = response_rates(workspace(sent({"key": (10, 6)}), again), by="").reading()
+    assert "4 were asked again, and 3 of these answered" in some
     assert "Left out: 5 questionnaires (asked in the mode Call centre)." in said
 
 
@@ -98,7 +101,7 @@ def test_groups_that_answer_alike_are_not_said_to_be_proven_alike():
     crm = workspace(sent({"key": (100, 50), "general": (100, 50)}))
     result = response_rates(crm)
     assert set(result.table["verdict"]) == {"alike"}
-    assert "That does not show that they answer alike." in result.reading()
+    assert "That does not show that their rates are the same." in result.reading()
 
 
 def test_a_group_of_few_customers_is_not_judged():
@@ -175,6 +178,7 @@ def test_no_difference_is_said_to_be_no_more_than_chance():
     result = nonresponse_bias(workspace(surveys, customers=people), margins=("tier",))
     assert result.title() == "Those who answered differ from those asked by no more than chance"
     assert "In none of 2 comparisons" in result.reading()
+    assert "The decision allows for all 2 comparisons (Holm)" in result.reading()
 
 
 def test_where_all_are_alike_there_is_nothing_to_compare():

@@ -68,7 +68,7 @@ def test_only_questionnaires_drawn_at_random_count_unless_asked_for():
 def test_what_is_left_out_is_said_with_its_count():
     said = responses(workspace()).sentence()
     assert said == (
-        "Left out: 1 questionnaire (not answered); 1 questionnaire (asked in the mode call_centre)."
+        "Left out: 1 questionnaire (not answered); 1 questionnaire (asked in the mode Call centre)."
     )
 
 

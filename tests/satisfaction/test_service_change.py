@@ -102,6 +102,19 @@ def test_the_other_regions_serve_as_placebos():
     assert "Put to each of the 2 other regions" in result.reading()
 
 
+def test_what_the_other_regions_can_say_depends_on_their_number():
+    crm = workspace({"N": (3, 3.5), "S": (3, 3.5), "W": (3, 4)})
+    assert "by chance once in 3." in service_change(crm, region="W", since=SINCE).reading()
+    assert "no less than in N." in service_change(crm, region="N", since=SINCE).reading()
+
+
+def test_quarters_with_too_few_answers_leave_the_means_in_the_picture():
+    crm = workspace({"N": (3, 3.5), "W": (3, 4)}, answers=2)
+    result = service_change(crm, region="W", since=SINCE)
+    assert result.quarters.empty
+    assert result.plot().get_xlim()[0] < -0.9
+
+
 def test_a_region_or_a_day_that_is_not_there_is_named():
     crm = workspace({"N": (3, 3), "W": (3, 3)})
     with pytest.raises(NotEnoughData, match="region X; the regions are: N, W"):

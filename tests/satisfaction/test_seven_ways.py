@@ -3,6 +3,7 @@ import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData, UnknownName
+from crmlab.language import number
 from crmlab.satisfaction.seven_ways import seven_ways, ways
 
 
@@ -119,6 +120,10 @@ def test_what_the_rules_or_the_data_lack_is_said():
 
 
 def test_service_and_managers_stand_out_in_the_simulated_company(company):
-    table = seven_ways(company).table.set_index("way")
+    result = seven_ways(company)
+    table = result.table.set_index("way")
     assert table.loc["excellent_service", "beyond_chance"]
+    room = number(table.loc["excellent_service", "room"], 2)
+    labels = [one.get_text() for one in result.plot().get_yticklabels()]
+    assert f"Excellent service ({room})" in labels
     assert table.loc["employee_satisfaction", "difference_low"] > 0
