@@ -238,8 +238,8 @@ class Kano(Result):
 
     def title(self) -> str:
         return _(
-            "Of {count} attributes, {must} are must-be, {linear} one-dimensional, {attractive} "
-            "attractive"
+            "Of {count} attributes, must-be: {must}, one-dimensional: {linear}, attractive: "
+            "{attractive}"
         ).format(
             count=number(len(self.table)),
             must=number(len(self._told("must_be"))),
@@ -308,11 +308,7 @@ class Kano(Result):
     def _undecided(self) -> str:
         names = kind_names()
         said = [
-            _(
-                "{item}: it cannot be told whether {first} or {second} is the more frequent; by "
-                "the rule must-be before one-dimensional before attractive before indifferent, "
-                "treat it as {chosen}."
-            ).format(
+            _("{item}: {first} or {second}, treat it as {chosen}").format(
                 item=self._label(row["item"]),
                 first=names[row["class"]],
                 second=names[row["next_class"]],
@@ -320,7 +316,12 @@ class Kano(Result):
             )
             for _place, row in self.table[~self.table["told"]].iterrows()
         ]
-        return " ".join(said)
+        if not said:
+            return ""
+        return _(
+            "Where it cannot be told which class is the more frequent, the rule must-be before "
+            "one-dimensional before attractive before indifferent decides. {parts}."
+        ).format(parts=_("; ").join(said))
 
     def _extremes(self) -> str:
         known = self.table.dropna(subset=["better_low", "worse_low"])

@@ -65,8 +65,8 @@ def test_of_classes_that_cannot_be_told_apart_the_more_pressing_is_used():
     crm = workspace({"A": 40, "O": 36, "I": 24})
     row = only(crm)
     assert (row["class"], row["told"], row["treat_as"]) == ("attractive", False, "one_dimensional")
-    assert "it cannot be told whether attractive or one-dimensional" in kano(crm).reading()
-    assert "treat it as one-dimensional" in kano(crm).reading()
+    assert "attractive or one-dimensional, treat it as one-dimensional" in kano(crm).reading()
+    assert "Where it cannot be told which class" in kano(crm).reading()
 
 
 def test_equal_classes_are_ordered_by_the_rule():
