@@ -143,9 +143,11 @@ class Servqual(Result):
         return [name for name in self.table if not name.startswith(hidden)]
 
     def title(self) -> str:
-        worst = self.table.iloc[0]
-        if not worst["short"]:
+        # The largest gap of all may be of few answers, and so may not be told from none.
+        short = self.table[self.table["short"].astype(bool)]
+        if short.empty:
             return _("In no dimension does service fall short of expectations by more than chance")
+        worst = short.iloc[0]
         return _("Furthest short of expectations: {dimension}, by {gap}").format(
             dimension=self._names()[worst["dimension"]], gap=points(-worst["gap"])
         )
@@ -169,7 +171,7 @@ class Servqual(Result):
         _name_both(axes, table, places)
         axes.set_yticks(places, [self._names()[code] for code in table["dimension"]])
         axes.set_ylim(-0.6, len(table) - 0.1)
-        axes.margins(x=0.25)
+        _room_beside(axes, table)
         axes.set_xlabel(self._axis())
         charts.set_title(axes, self.title())
         return axes
@@ -556,6 +558,15 @@ def _change(change: pd.Series) -> str:
             "expectations where it matters more."
         ).format(**ends)
     return _("Whether importance makes it better or worse cannot be told.")
+
+
+def _room_beside(axes: Axes, table: pd.DataFrame) -> None:
+    """Room on both sides of the points for their names, whichever row they stand in."""
+    ends = table[["perception_low", "expectation_low", "perception_high", "expectation_high"]]
+    ends = ends.fillna(table[["perception", "expectation"]].mean(axis=1).mean())
+    low, high = float(ends.min().min()), float(ends.max().max())
+    room = 0.3 * max(high - low, 0.1)
+    axes.set_xlim(low - room, high + room)
 
 
 def _name_both(axes: Axes, table: pd.DataFrame, places: np.ndarray) -> None:

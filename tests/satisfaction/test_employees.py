@@ -51,6 +51,33 @@ def test_the_slope_is_that_of_the_line_through_the_answers():
     assert "more satisfied account managers are more satisfied" in result.title()
 
 
+def test_the_interval_is_that_of_leaving_out_one_manager_after_the_other():
+    import statsmodels.api as sm
+
+    crm = workspace(RISING, weight=[1.0, 2, 3] * 16)
+    result = employees(crm)
+    frame = crm.surveys.merge(crm.customers).merge(
+        crm.staff.rename(columns={"staff_id": "account_manager"})
+    )
+
+    def slope(part):
+        design = sm.add_constant(part["satisfaction"])
+        return sm.WLS(part["overall"], design, weights=part["weight"]).fit().params
+
+    whole = slope(frame)
+    without = [slope(frame[frame["account_manager"] != name])["satisfaction"] for name in RISING]
+    error = np.sqrt(5 / 6 * sum((one - whole["satisfaction"]) ** 2 for one in without))
+    assert result.slope.value == pytest.approx(whole["satisfaction"])
+    assert result.level == pytest.approx(whole["const"])
+    assert result.slope.high - result.slope.value == pytest.approx(2.570582 * error)
+
+
+def test_managers_who_are_alike_but_for_one_are_refused():
+    managers = {name: (1.0 if name == "A" else 3.0, given) for name, (_o, given) in RISING.items()}
+    with pytest.raises(NotEnoughData, match="of different satisfaction"):
+        employees(workspace(managers))
+
+
 def test_without_a_connection_none_is_claimed():
     result = employees(workspace(FLAT))
     assert result.slope.value == pytest.approx(0)

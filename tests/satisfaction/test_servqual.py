@@ -50,6 +50,22 @@ def simple(**changed):
     return workspace(answers, **changed)
 
 
+def test_the_title_names_the_largest_gap_that_can_be_told():
+    answers = {
+        ("expectation", "tan1"): [5, 6] * 6,
+        ("perception", "tan1"): [4, 5] * 6,
+        ("expectation", "rel1"): [7, 1, *[np.nan] * 10],
+        ("perception", "rel1"): [1, 4, *[np.nan] * 10],
+    }
+    result = servqual(workspace(answers))
+    assert result.table["dimension"].tolist() == ["reliability", "tangibles"]
+    assert result.table["short"].tolist() == [False, True]
+    assert result.title() == "Furthest short of expectations: Tangibles, by 1.00 points"
+    low, high = result.plot().get_xlim()
+    assert low < result.table["perception_low"].min()
+    assert high > result.table["expectation_high"].max()
+
+
 def test_the_gap_is_perception_less_expectation_and_the_largest_comes_first():
     table = servqual(simple()).table
     assert table["dimension"].tolist() == ["reliability", "tangibles"]
