@@ -13,7 +13,7 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.pairs import FEWEST, NEEDS, Pairs, by_dimension, overall_mean, pairs
 from crmlab.satisfaction.responses import of_questionnaires
-from crmlab.satisfaction.servqual import chance, design_words, holm, two
+from crmlab.satisfaction.servqual import design_words, holm, two
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -394,12 +394,12 @@ def _differences(
     for name in ("below", "above"):
         if not {name, "met"} <= enough:
             continue
-        used = (group == name) | (group == "met")
-        found = survey.difference(
+        contrast = survey.contrast(
             frame["satisfaction"], group == name, group == "met", weights=frame["weight"],
-            clusters=frame["cluster"], confidence=confidence,
+            clusters=frame["cluster"],
         )  # fmt: skip
-        chances.append(chance(found, frame.loc[used, "cluster"].nunique() - 2, confidence))
+        found = contrast.estimate(confidence)
+        chances.append(contrast.chance)
         rows.append(
             {"group": name, "difference": found.value, "low": found.low, "high": found.high}
         )

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.stats import clustered
 from crmlab.stats.clustered import NOTHING, Estimate
-from crmlab.stats.intervals import check_confidence
+from crmlab.stats.intervals import check_confidence, wilson
 
 Array = NDArray[np.float64]
 
@@ -91,22 +91,42 @@ def share(
     Returns
     -------
     Estimate
-        As from `crmlab.stats.clustered.weighted_share`.
+        As from `crmlab.stats.clustered.weighted_share`, but that the effect allows for few clusters
+        too.
+
+    Notes
+    -----
+    The effective number of answers is multiplied by (t(n − 1)/t(m − 1))², the quantiles of t with
+    n answers and m clusters: from few customers the design effect itself is not well known.
+
+    References
+    ----------
+    Korn, E. L. and Graubard, B. I. (1998), Survey Methodology 24, 193-201.
 
     Examples
     --------
     >>> [round(part, 3) for part in share([1, 0, 1, 1], weights=[1, 3, 1, 1])]
     [0.5, 0.103, 0.897, 1.778]
     """
+    from scipy.stats import t
+
     answers, weight, cluster = _known(flags, weights, clusters)
     if not len(answers):
         return NOTHING
-    return clustered.weighted_share(
+    found = clustered.weighted_share(
         np.bincount(cluster, weight * answers),
         np.bincount(cluster, weight),
         np.bincount(cluster),
         confidence=confidence,
     )
+    count, customers = len(answers), int(cluster.max()) + 1
+    if not 1 < customers < count or found.value in (0, 1):
+        return found
+    tail = (1 + confidence) / 2
+    effect = found.effect * (t.ppf(tail, customers - 1) / t.ppf(tail, count - 1)) ** 2
+    effective = count / effect
+    low, high = wilson(found.value * effective, effective, confidence=confidence)
+    return Estimate(found.value, float(low), float(high), float(effect))
 
 
 def difference(
@@ -131,13 +151,12 @@ def difference(
     Returns
     -------
     Estimate
-        Without an effect. NaN where a group has no answer.
+        Without an effect. NaN where a group has no answer; without an interval where one has fewer
+        than two clusters.
 
     Notes
     -----
-    The two means move together as far as they come from the same customers; the difference of
-    their influences, summed over each cluster, allows for it. The degrees of freedom are the
-    clusters less two.
+    That of `contrast`.
 
     Examples
     --------
@@ -145,25 +164,121 @@ def difference(
     >>> [round(part, 2) for part in found[:3]]
     [2.0, -0.27, 4.27]
     """
-    check_confidence(confidence)
-    groups = np.column_stack([np.asarray(first, bool), np.asarray(second, bool)])
-    used = groups.any(axis=1) & np.isfinite(np.asarray(values, float))
-    one, other = groups[used].T
-    answers, weight, cluster = _known(
-        np.asarray(values, float)[used], _of(weights, used), _of(clusters, used)
-    )
-    if len(answers) < used.sum():  # answers of weight 0
-        kept = np.asarray(_of(weights, used), float) > 0
-        one, other = one[kept], other[kept]
+    found = contrast(values, first, second, weights=weights, clusters=clusters)
+    return found.estimate(confidence)
+
+
+class Contrast(NamedTuple):
+    """The difference of two means.
+
+    Attributes
+    ----------
+    value, error : float
+        The difference and its standard error.
+    freedom : float
+        Degrees of freedom of the error.
+    """
+
+    value: float
+    error: float
+    freedom: float
+
+    @property
+    def chance(self) -> float:
+        """Two-sided probability of such a difference by chance; NaN where the error is 0."""
+        from scipy.stats import t
+
+        if not self.error > 0:
+            return np.nan
+        return float(2 * t.sf(abs(self.value) / self.error, self.freedom))
+
+    def estimate(self, confidence: float = 0.95) -> Estimate:
+        """The difference with its t interval, without an effect."""
+        from scipy.stats import t
+
+        check_confidence(confidence)
+        if np.isnan(self.value):
+            return NOTHING
+        reach = float(t.ppf((1 + confidence) / 2, self.freedom)) * self.error
+        return Estimate(self.value, self.value - reach, self.value + reach, np.nan)
+
+
+def contrast(
+    values: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+) -> Contrast:
+    """Mean of one group of answers less that of another, with its error and degrees of freedom.
+
+    Parameters
+    ----------
+    values, first, second, weights, clusters
+        As in `difference`.
+
+    Returns
+    -------
+    Contrast
+
+    Notes
+    -----
+    With Sᵢ and Tᵢ the influences on the two means, summed over cluster i, and f = m/(m − 1) for the
+    m clusters of either group, the variance is Σ(√f₁ Sᵢ − √f₂ Tᵢ)²: the means move together as far
+    as they come from the same customers. The degrees of freedom are Satterthwaite's,
+    (V₁ + V₂)²/(V₁²/(m₁ − 1) + V₂²/(m₂ − 1)), and no more than all clusters less one. So a small
+    group beside a large one has the few degrees of freedom that are its own. Without weights and
+    clusters this is Welch's test; where every cluster has one answer in both groups, the paired t
+    test.
+
+    References
+    ----------
+    Satterthwaite, F. E. (1946), Biometrics Bulletin 2, 110-114. Welch, B. L. (1947), Biometrika 34,
+    28-35.
+
+    Examples
+    --------
+    >>> found = contrast([3, 4, 5, 1, 2, 3], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1])
+    >>> round(found.freedom, 2), round(found.chance, 4)
+    (4.0, 0.0705)
+    """
+    one, other = np.asarray(first, bool), np.asarray(second, bool)
+    answers = np.asarray(values, float)
+    weight = np.ones(len(answers)) if weights is None else np.asarray(weights, float)
+    own = np.arange(len(answers)) if clusters is None else np.asarray(clusters)
+    used = (one | other) & np.isfinite(answers) & (weight > 0)
+    one, other, answers, weight = one[used], other[used], answers[used], weight[used]
     if not one.any() or not other.any():
-        return NOTHING
-    apart = np.average(answers[one], weights=weight[one]) - np.average(
-        answers[other], weights=weight[other]
+        return Contrast(np.nan, np.nan, np.nan)
+    cluster = np.unique(own[used], return_inverse=True)[1]
+    means, sums, counts = zip(
+        *(_moved_by(answers, weight, group, cluster) for group in (one, other)), strict=True
     )
-    moved = influence(answers, np.where(one, weight, 0.0)) - influence(
-        answers, np.where(other, weight, 0.0)
+    value = float(means[0] - means[1])
+    if min(counts) < 2:
+        return Contrast(value, np.nan, np.nan)
+    scaled = [
+        np.sqrt(count / (count - 1)) * moved for moved, count in zip(sums, counts, strict=True)
+    ]
+    spreads = np.array([np.sum(moved**2) for moved in scaled])
+    apart = spreads**2 / (np.array(counts) - 1)
+    most = float(cluster.max())
+    freedom = min(most, spreads.sum() ** 2 / apart.sum()) if apart.sum() > 0 else most
+    return Contrast(value, float(np.sqrt(np.sum((scaled[0] - scaled[1]) ** 2))), float(freedom))
+
+
+def _moved_by(
+    answers: Array, weight: Array, group: NDArray[np.bool_], cluster: NDArray[np.intp]
+) -> tuple[float, Array, int]:
+    """Mean of a group, how far each cluster moves it, and how many clusters the group has."""
+    of_group = np.where(group, weight, 0.0)
+    moved = np.bincount(cluster, influence(answers, of_group))
+    return (
+        float(np.average(answers, weights=of_group)),
+        np.asarray(moved, float),
+        len(np.unique(cluster[group])),
     )
-    return from_influence(float(apart), moved, cluster, spent=2, confidence=confidence)
 
 
 def influence(values: ArrayLike, weights: ArrayLike) -> Array:
@@ -325,39 +440,6 @@ def means(
     return Means(middle, scale * sums.T @ sums, count - 1)
 
 
-def probability(found: Estimate, freedom: int, *, confidence: float = 0.95) -> float:
-    """Probability that chance alone brings a figure as far from 0, from its t interval.
-
-    Parameters
-    ----------
-    found : Estimate
-        With a t interval that has the figure in the middle.
-    freedom : int
-        Degrees of freedom of the interval.
-    confidence : float
-        Of the interval.
-
-    Returns
-    -------
-    float
-        Two-sided; NaN without an interval, or where it has no width.
-
-    Examples
-    --------
-    >>> found = difference([3, 4, 5, 1, 2, 3], [1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1])
-    >>> round(probability(found, 4), 4)
-    0.0705
-    """
-    from scipy.stats import t
-
-    check_confidence(confidence)
-    reach = (found.high - found.low) / 2
-    if freedom < 1 or not reach > 0:
-        return np.nan
-    error = reach / t.ppf((1 + confidence) / 2, freedom)
-    return float(2 * t.sf(abs(found.value) / error, freedom))
-
-
 def _known(
     values: ArrayLike, weights: ArrayLike | None, clusters: ArrayLike | None
 ) -> tuple[Array, Array, NDArray[np.intp]]:
@@ -368,10 +450,6 @@ def _known(
     counts = np.isfinite(answers) & (weight > 0)
     number = np.unique(own[counts], return_inverse=True)[1]
     return answers[counts], weight[counts], number
-
-
-def _of(values: ArrayLike | None, used: NDArray[np.bool_]) -> ArrayLike | None:
-    return None if values is None else np.asarray(values)[used]
 
 
 def _error(moved: Array, cluster: NDArray[np.intp], spent: int = 1) -> float:

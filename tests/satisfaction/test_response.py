@@ -112,6 +112,21 @@ def test_a_group_of_few_customers_is_not_judged():
     assert "a larger share came back from General, by more" in result.reading()
 
 
+def test_groups_that_are_not_judged_are_named_and_not_counted():
+    crm = workspace(sent({"key": (4, 2), "potential": (60, 30), "general": (60, 30)}))
+    said = response_rates(crm).reading()
+    assert "bring about among 2 groups" in said
+    assert "Not judged, because they are fewer than 5 customers: Key." in said
+
+
+def test_a_small_group_of_which_all_answered_is_judged_by_an_exact_test():
+    crm = workspace(sent({"key": (5, 5), "general": (1000, 600)}))
+    # Fisher's exact test gives 0.16; that all five answer is no rarity.
+    assert set(response_rates(crm).table["verdict"]) == {"alike"}
+    crm = workspace(sent({"key": (30, 30), "general": (1000, 600)}))
+    assert response_rates(crm).table.set_index("stratum")["verdict"]["key"] == "above"
+
+
 def test_questionnaires_of_one_customer_widen_the_interval():
     alone = sent({"key": (200, 100)})
     shared = alone.assign(customer_id="C" + (alone.index // 20).astype(str))

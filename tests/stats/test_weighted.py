@@ -40,21 +40,56 @@ def test_the_error_of_a_weighted_clustered_mean_is_statsmodels():
     assert found.effect > 1
 
 
-def test_the_error_of_a_difference_is_statsmodels():
-    first = np.arange(len(VALUES)) % 2 == 0
-    found = weighted.difference(VALUES, first, ~first, weights=WEIGHTS, clusters=CUSTOMER)
-    fitted = clustered_regression(sm.add_constant(first.astype(float)))
+def test_the_error_of_a_difference_within_customers_is_statsmodels():
+    often = np.isin(CUSTOMER, np.flatnonzero(np.bincount(CUSTOMER) > 1))
+    values, weights, customer = VALUES[often], WEIGHTS[often], CUSTOMER[often]
+    first = np.ediff1d(customer, to_begin=1) != 0
+    found = weighted.difference(values, first, ~first, weights=weights, clusters=customer)
+    fitted = sm.WLS(values, sm.add_constant(first.astype(float)), weights=weights).fit(
+        cov_type="cluster", cov_kwds={"groups": customer, "use_correction": False}
+    )
     assert found.value == pytest.approx(fitted.params[1])
-    error = reach(found) / stats.t.ppf(0.975, 38)
-    assert error == pytest.approx(fitted.bse[1] * np.sqrt(40 / 38))
+    count = len(np.unique(customer))
+    error = reach(found) / stats.t.ppf(0.975, count - 1)
+    assert error == pytest.approx(fitted.bse[1] * np.sqrt(count / (count - 1)))
 
 
-def test_two_groups_of_one_size_have_the_pooled_t_interval():
-    one, other = VALUES[:20], VALUES[20:40]
-    groups = np.arange(40) < 20
-    found = weighted.difference(VALUES[:40], groups, ~groups)
-    expected = stats.ttest_ind(one, other).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+def test_the_error_of_a_difference_between_customers_is_made_of_those_of_the_means():
+    groups, design = CUSTOMER < 8, {"weights": WEIGHTS, "clusters": CUSTOMER}
+    found = weighted.contrast(VALUES, groups, ~groups, **design)
+    errors = [
+        reach(weighted.mean(np.where(group, VALUES, np.nan), **design))
+        / stats.t.ppf(0.975, count - 1)
+        for group, count in ((groups, 8), (~groups, 32))
+    ]
+    assert found.error == pytest.approx(np.hypot(*errors))
+    assert 7 < found.freedom < 38
+
+
+def test_without_weights_and_clusters_a_difference_is_welchs():
+    groups = np.arange(40) < 6
+    found = weighted.contrast(VALUES[:40], groups, ~groups)
+    expected = stats.ttest_ind(VALUES[:6], VALUES[6:40], equal_var=False)
+    interval = expected.confidence_interval(0.9)
+    assert found.freedom == pytest.approx(expected.df)
+    assert found.chance == pytest.approx(expected.pvalue)
+    assert found.estimate(0.9)[1:3] == pytest.approx((interval.low, interval.high))
+
+
+def test_answers_of_all_in_both_groups_have_the_paired_t_interval():
+    second = np.tile([False, True], 20)
+    pairs = np.repeat(np.arange(20), 2)
+    found = weighted.contrast(VALUES[:40], second, ~second, clusters=pairs)
+    expected = stats.ttest_rel(VALUES[1:40:2], VALUES[:40:2])
+    assert found.freedom == 19
+    assert found.chance == pytest.approx(expected.pvalue)
+
+
+def test_a_group_of_one_customer_gives_a_difference_no_interval():
+    groups = CUSTOMER == 0
+    found = weighted.difference(VALUES, groups, ~groups, clusters=CUSTOMER)
+    assert np.isfinite(found.value)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_a_customer_in_both_groups_is_compared_with_itself():
@@ -91,18 +126,19 @@ def test_a_share_without_weights_is_wilsons_on_the_effective_number():
     assert 0.4 < found.low < 0.5
 
 
-def test_probability_of_a_difference_is_that_of_the_pooled_t_test():
-    one, other = VALUES[:20], VALUES[20:40]
-    groups = np.arange(40) < 20
-    found = weighted.difference(VALUES[:40], groups, ~groups, confidence=0.9)
-    expected = stats.ttest_ind(one, other).pvalue
-    assert weighted.probability(found, 38, confidence=0.9) == pytest.approx(expected)
+def test_a_share_of_few_customers_has_the_wider_interval_of_few_degrees_of_freedom():
+    flags, customers = np.tile([1, 1, 1, 0, 1, 0], 8), np.repeat(np.arange(6), 8)
+    many = weighted.share(flags, clusters=np.arange(48))
+    few = weighted.share(flags, clusters=customers)
+    assert many.effect == pytest.approx(48 / 47)
+    assert few.high - few.low > many.high - many.low
 
 
-def test_without_an_interval_there_is_no_probability():
-    assert np.isnan(weighted.probability(NOTHING, 10))
-    assert np.isnan(weighted.probability(weighted.mean([1.0, 1.0]), 1))
-    assert np.isnan(weighted.probability(weighted.mean([1.0, 2.0]), 0))
+def test_without_an_error_nothing_is_said_of_chance():
+    alike = weighted.contrast([1.0] * 6, np.arange(6) < 3, np.arange(6) > 2)
+    assert alike.value == 0
+    assert np.isnan(alike.chance)
+    assert np.isnan(weighted.contrast([1.0, 2.0], [1, 1], [0, 0]).chance)
 
 
 def test_means_of_columns_are_those_of_each_column_with_what_they_share():
