@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.errors import CrmlabError
 from crmlab.language import _, number, percent
 from crmlab.satisfaction.ratings import (
     LARGEST,
     NEEDS,
     Rated,
+    check_apart,
     deviation,
     ends,
+    inflation,
     listed,
     names_of,
     outcome_name,
@@ -71,6 +74,9 @@ class Drivers(Result):
         Of the regression: estimate, low, high (both NaN without resamples).
     draws : pandas.DataFrame
         What each item brings to R² in each resample; empty with more than 12 items.
+    drawing : float
+        Largest standard error of a part of R² that comes from drawing the orders of the items; 0
+        where all orders count, as with 20 items or fewer.
     names : dict of str to str
         Label of each item.
     rated : Rated
@@ -82,6 +88,7 @@ class Drivers(Result):
     of: str
     r_squared: pd.Series
     draws: pd.DataFrame
+    drawing: float
     names: dict[str, str]
     rated: Rated
     confidence: float
@@ -148,7 +155,8 @@ class Drivers(Result):
             "This is association, not cause: a customer who is content for another reason may "
             "rate everything higher."
         )
-        return "\n\n".join([*parts, cause, self.rated.sentence(self.names)])
+        said = [*parts, cause, self.rated.sentence(self.names)]
+        return "\n\n".join(part for part in said if part)
 
     def _whole(self) -> str:
         words = (
@@ -183,6 +191,12 @@ class Drivers(Result):
             first=_bracketed(one["part"], one["part_low"], one["part_high"]),
             second=_bracketed(other["part"], other["part_low"], other["part_high"]),
         )
+        if self.drawing:
+            orders = _(
+                "With so many attributes the parts come from orders drawn at random; the drawing "
+                "alone leaves each of them uncertain by a standard error of {error} at most."
+            ).format(error=percent(self.drawing, 2))
+            said = f"{said} {orders}"
         if not np.isfinite(self.agreement):
             return said
         certain = (
@@ -203,8 +217,10 @@ class Drivers(Result):
                 low=number(row.low, 2),
                 high=number(row.high, 2),
             )
-            for row in told(self.table).itertuples()
+            for row in told(self.table[np.isfinite(self.table["beta"])]).itertuples()
         ]
+        if not parts:
+            return ""
         said = _(
             "The other ratings equal, a rating one standard deviation higher goes with {outcome} "
             "that is higher by so many standard deviations: {parts}. {intervals}"
@@ -213,9 +229,15 @@ class Drivers(Result):
             parts=_("; ").join(parts),
             intervals=intervals_in_brackets(self.confidence),
         )
-        return " ".join([said, untold(self.table, self.names)])
+        return " ".join([said, untold(self.table.dropna(subset=["beta"]), self.names)])
 
     def _overlap(self) -> str:
+        determined = self.table.loc[np.isinf(self.table["vif"]), "item"].tolist()
+        if determined:
+            return _(
+                "Each of these ratings follows from the others, so it has no coefficient of its "
+                "own: {items}. The parts of R² share out what they have in common."
+            ).format(items=listed(determined, self.names))
         worst = self.table.loc[self.table["vif"].idxmax()]
         inflation = float(worst["vif"])
         if inflation < SOME:
@@ -236,8 +258,8 @@ class Drivers(Result):
             )
         return words.format(
             item=quoted(worst["item"], self.names),
-            vif=number(inflation, 1) if np.isfinite(inflation) else "∞",
-            times=number(np.sqrt(inflation), 1) if np.isfinite(inflation) else "∞",
+            vif=number(inflation, 1),
+            times=number(np.sqrt(inflation), 1),
         )
 
     def alt(self) -> str:
@@ -427,7 +449,8 @@ def drivers(
         If `model` is neither of the two.
     NotEnoughData
         If fewer than two items were rated differently, or there are fewer than ten questionnaires
-        per item.
+        per item, or fewer customers than two more than items; of ``"logit"`` also if some ratings
+        determine others.
 
     Notes
     -----
@@ -443,7 +466,8 @@ def drivers(
     The ordered logit uses about 20,000 questionnaires at most, of customers drawn at random.
 
     The variance inflation factor of an item is 1/(1 − R²) of the regression of its rating on the
-    others.
+    others. Where it is infinite, others determine the rating, and it has no coefficient. With more
+    than 20 items the parts come from orders drawn at random (`drawing` is their standard error).
 
     References
     ----------
@@ -457,27 +481,35 @@ def drivers(
     regression = _regression(ratings, confidence)
     names = names_of(crm, ratings)
     if model == "logit":
+        check_apart(ratings)
         return _by_logit(crm, of, ratings, regression, names, confidence)
-    table, draws = _with_parts(ratings, regression, confidence, resamples, seed)
+    table, draws, error = _with_parts(ratings, regression, confidence, resamples, seed)
     explained = _explained(float(table["part"].sum()), draws.sum(axis=1).to_numpy(), confidence)
-    return Drivers(table, Context.of(crm), of, explained, draws, names, ratings, confidence)
+    return Drivers(table, Context.of(crm), of, explained, draws, error, names, ratings, confidence)
 
 
 def _regression(ratings: Rated, confidence: float) -> pd.DataFrame:
     """Coefficients of ratings and outcome in standard deviations, and what goes with them."""
     import statsmodels.api as sm
 
-    if ratings.customers < 2:
-        raise NotEnoughData(_("All questionnaires are of one customer; nothing can be compared."))
-    fit = sm.WLS(
-        standardised(ratings.y, ratings.weights),
-        sm.add_constant(standardised(ratings.x, ratings.weights)),
-        weights=ratings.weights,
-    ).fit(cov_type="cluster", cov_kwds={"groups": ratings.clusters}, use_t=True)
+    vif = inflation(ratings.x, ratings.weights)
+    own = np.isfinite(vif)
+    with warnings.catch_warnings():
+        # That ratings determine each other is seen in their inflation.
+        warnings.simplefilter("ignore")
+        fit = sm.WLS(
+            standardised(ratings.y, ratings.weights),
+            sm.add_constant(standardised(ratings.x, ratings.weights)),
+            weights=ratings.weights,
+        ).fit(cov_type="cluster", cov_kwds={"groups": ratings.clusters}, use_t=True)
+    chances = fit.pvalues.drop("const").to_numpy()
+    associated = np.zeros(len(own), bool)
+    if own.any():
+        associated[own] = _holm(chances[own], confidence)
     limits = fit.conf_int(1 - confidence).drop("const")
     value = fit.params.drop("const")
     scale = deviation(ratings.y, ratings.weights) / deviation(ratings.x, ratings.weights)
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
             "item": value.index,
             "rating": np.average(ratings.x, axis=0, weights=ratings.weights),
@@ -485,26 +517,30 @@ def _regression(ratings: Rated, confidence: float) -> pd.DataFrame:
             "beta": value.to_numpy(),
             "low": limits[0].to_numpy(),
             "high": limits[1].to_numpy(),
-            "associated": _holm(fit.pvalues.drop("const").to_numpy(), confidence),
+            "associated": associated,
+            "vif": vif,
         }
     )
+    # Of ratings that determine each other no coefficient is known, only a sum of them.
+    found.loc[~own, ["slope", "beta", "low", "high"]] = np.nan
+    return found
 
 
 def _with_parts(
     ratings: Rated, regression: pd.DataFrame, confidence: float, resamples: int, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table with the parts of R², largest first, and the parts in each resample."""
-    parts = lmg(ratings.x, ratings.y, ratings.weights, seed=seed).table["lmg"]
+) -> tuple[pd.DataFrame, pd.DataFrame, float]:
+    """The table with the parts of R², largest first; the parts in each resample; their error."""
+    parts = lmg(ratings.x, ratings.y, ratings.weights, seed=seed).table
     draws = _draws(ratings, resamples, seed)
     low, high = ends(draws.to_numpy(), confidence)
     table = regression.assign(
-        part=parts.to_numpy(),
+        part=parts["lmg"].to_numpy(),
         part_low=low,
         part_high=high,
-        vif=_inflation(ratings.x, ratings.weights),
+        vif=regression["vif"],
     )
     ranked = table.sort_values("part", ascending=False, kind="stable", ignore_index=True)
-    return ranked, draws
+    return ranked, draws, float(parts["error"].max())
 
 
 def _explained(estimate: float, draws: Array, confidence: float) -> pd.Series:
@@ -560,6 +596,7 @@ def _by_logit(
         of,
         none,
         pd.DataFrame(),
+        0.0,
         names,
         ratings,
         confidence,
@@ -614,16 +651,6 @@ def _method(ratings: Rated) -> str:
         "who answered more than once, of the parts of R² percentiles of {resamples} resamples of "
         "customers; differences judged after Holm's correction."
     )
-
-
-def _inflation(x: pd.DataFrame, weights: Array) -> Array:
-    """Variance inflation factors; infinite where others determine a rating."""
-    together = np.cov(x.to_numpy().T, aweights=weights)
-    scale = np.sqrt(np.diagonal(together))
-    inverse = np.linalg.pinv(together / np.outer(scale, scale), rcond=1e-10, hermitian=True)
-    among = together / np.outer(scale, scale) @ inverse
-    determined = np.abs(among - np.eye(len(scale))).max(axis=1) > 1e-6
-    return np.where(determined, np.inf, np.diagonal(inverse))
 
 
 def _holm(chances: Array, confidence: float) -> Any:

@@ -143,7 +143,8 @@ def rated(
     UnknownName
         If there is no such dimension or item, or the outcome is no number.
     NotEnoughData
-        If fewer than two items differ, or there are fewer than ten questionnaires per item.
+        If fewer than two items differ, there are fewer than ten questionnaires per item, or fewer
+        customers than a regression over customers needs: two more than items.
     """
     answered = responses(crm)
     frame = answered.frame.set_index("response_id")
@@ -159,8 +160,8 @@ def rated(
     differ = x.max() > x.min()
     alike = tuple(x.columns[~differ]) if len(x) else ()
     x = x.loc[:, differ] if len(x) else x
-    _check_enough(x, y)
     rows = frame.loc[x.index]
+    _check_enough(x, y, len(np.unique(clusters(rows.reset_index()))))
     found = Rated(
         x,
         y,
@@ -215,7 +216,7 @@ def _ratings(crm: Workspace, chosen: str | Sequence[str] | None) -> pd.DataFrame
     return ratings[list(chosen)]
 
 
-def _check_enough(x: pd.DataFrame, y: pd.Series) -> None:
+def _check_enough(x: pd.DataFrame, y: pd.Series, customers: int) -> None:
     if len(x) < PER_ITEM * x.shape[1] or x.shape[1] < 2:
         raise NotEnoughData(
             _(
@@ -223,6 +224,13 @@ def _check_enough(x: pd.DataFrame, y: pd.Series) -> None:
                 "questionnaires per item that have them all; there are {items} items and {count} "
                 "questionnaires. Name fewer items."
             ).format(least=PER_ITEM, items=x.shape[1], count=number(len(x)))
+        )
+    if customers < x.shape[1] + 2:
+        raise NotEnoughData(
+            _(
+                "Drivers need the answers of {least} customers at least, 2 more than items, as the "
+                "answers of one customer are alike; there are {customers}. Name fewer items."
+            ).format(least=x.shape[1] + 2, customers=customers)
         )
     if not y.max() > y.min():
         raise NotEnoughData(
@@ -269,6 +277,40 @@ def names_of(crm: Workspace, ratings: Rated) -> dict[str, str]:
 
 
 # --- small figures
+
+
+def inflation(x: pd.DataFrame, weights: Array) -> Array:
+    """Variance inflation factors; infinite where others determine a rating.
+
+    Examples
+    --------
+    >>> x = pd.DataFrame({"a": [1, 2, 3, 4], "b": [2, 4, 6, 8], "c": [1, -1, -1, 1]})
+    >>> inflation(x, np.ones(4)).round(3).tolist()
+    [inf, inf, 1.0]
+    """
+    together = np.cov(x.to_numpy().T, aweights=weights)
+    scale = np.sqrt(np.diagonal(together))
+    inverse = np.linalg.pinv(together / np.outer(scale, scale), rcond=1e-10, hermitian=True)
+    among = together / np.outer(scale, scale) @ inverse
+    determined = np.abs(among - np.eye(len(scale))).max(axis=1) > 1e-6
+    return np.where(determined, np.inf, np.diagonal(inverse))
+
+
+def check_apart(ratings: Rated) -> None:
+    """Stop where some ratings determine others, so that no coefficient is their own.
+
+    Raises
+    ------
+    NotEnoughData
+    """
+    determined = np.isinf(inflation(ratings.x, ratings.weights))
+    if determined.any():
+        raise NotEnoughData(
+            _(
+                "Each of these ratings follows from the others, so their effects cannot be told "
+                "apart: {items}. Name fewer items."
+            ).format(items=_(", ").join(ratings.x.columns[determined]))
+        )
 
 
 def deviation(values: Any, weights: Array) -> Any:

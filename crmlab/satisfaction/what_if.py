@@ -17,6 +17,7 @@ from crmlab.satisfaction.ratings import (
     NEEDS,
     Array,
     Rated,
+    check_apart,
     deviation,
     names_of,
     quoted,
@@ -247,6 +248,7 @@ def what_if(
     (1999), Survey Methodology 25, 193-203, on linearisation by influence.
     """
     ratings = rated(crm, "overall", items, most=LARGEST)
+    check_apart(ratings)
     curves = tuple(_curves(ratings))
     asked = _usual(ratings, curves[0]) if raise_by is None else dict(raise_by)
     _check(asked, ratings)

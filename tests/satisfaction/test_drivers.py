@@ -128,7 +128,9 @@ def test_what_cannot_be_computed_says_why():
         drivers(workspace(wave="2025-Q1"), of="wave")
     with pytest.raises(CrmlabError, match="it is 'probit'"):
         drivers(workspace(), model="probit")
-    with pytest.raises(NotEnoughData, match="of one customer"):
+    with pytest.raises(
+        NotEnoughData, match=r"of 5 customers at least, 2 more than items.*; there are 1"
+    ):
         drivers(workspace(customer_id="C1"))
 
 
@@ -198,3 +200,30 @@ def test_of_too_many_questionnaires_those_of_some_customers_are_used():
         some.sentence({})
     )
     assert rated(crm, most=SIZE).of_all == 0
+
+
+def test_of_ratings_that_determine_each_other_no_coefficient_is_told():
+    twice = X.assign(also=X["fast"])
+    result = drivers(workspace(twice), resamples=50)
+    table = result.table.set_index("item")
+    assert table.loc[["fast", "also"], ["beta", "low", "slope"]].isna().all(axis=None)
+    assert not table.loc[["fast", "also"], "associated"].any()
+    alone = drivers(workspace(), resamples=50).table.set_index("item")
+    assert table.loc["clear", "beta"] == pytest.approx(alone.loc["clear", "beta"])
+    assert table.loc["fast", "part"] == pytest.approx(table.loc["also", "part"])
+    assert "follows from the others, so it has no coefficient of its own" in result.reading()
+    assert "nan" not in result.reading()
+    with pytest.raises(NotEnoughData, match="cannot be told apart: also, fast"):
+        drivers(workspace(twice), model="logit")
+
+
+def test_the_error_of_orders_drawn_at_random_is_said():
+    random = np.random.default_rng(2)
+    many = pd.DataFrame(random.normal(size=(260, 21)), columns=[f"i{n:02d}" for n in range(21)])
+    outcome = np.clip(np.round(3 + many["i00"] + random.normal(size=260)), 1, 5)
+    drawn = drivers(workspace(many, outcome))
+    assert 0 < drawn.drawing < 0.01
+    assert "the drawing alone leaves each of them uncertain" in drawn.reading()
+    exact = drivers(workspace(many.iloc[:, :20], outcome))
+    assert exact.drawing == 0
+    assert "drawn at random" not in exact.reading()

@@ -7,7 +7,7 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from crmlab.data import model
 from crmlab.data.sources import from_frames
-from crmlab.errors import CrmlabError, UnknownName
+from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.satisfaction import explore_what_if, what_if
 
 SIZE = 250
@@ -134,3 +134,8 @@ def test_the_company_would_gain(company):
     assert set(result.raise_by) == {"lsq_timeliness", "lsq_information"}
     assert (result.table["change_low"] > 0).all()
     assert result.table["figure"].tolist() == ["mean", "top", "nps"]
+
+
+def test_ratings_that_determine_each_other_give_no_prediction():
+    with pytest.raises(NotEnoughData, match="cannot be told apart: also, fast"):
+        what_if(workspace(X.assign(also=X["fast"])), items=["also", "clear", "fast"])
