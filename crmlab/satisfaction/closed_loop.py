@@ -159,6 +159,11 @@ class ClosedLoop(Result):
     def _groups(self) -> str:
         if not self.by:
             return ""
+        if self.table["stands_out"].isna().all():
+            return _(
+                "Whether groups differ cannot be told: there is but one, or none has answers of "
+                "{fewest} customers."
+            ).format(fewest=number(FEWEST))
         differs = self.table[self.table["stands_out"].fillna(False).astype(bool)]
         if differs.empty:
             return _(

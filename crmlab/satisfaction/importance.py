@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
+from crmlab.satisfaction.pairs import declared, one_scale
 from crmlab.satisfaction.ratings import (
     NEEDS,
     Rated,
@@ -265,6 +266,11 @@ class ImportancePerformance(Result):
                 for row in shaky.itertuples()
             )
         )
+        if self.table["derived_low"].isna().all():
+            unsure += " " + _(
+                "With so many attributes only the ratings are drawn again, not the importance, so "
+                "the fields are less certain than that."
+            )
         return f"{said} {unsure}"
 
     def _stated(self) -> str:
@@ -450,6 +456,8 @@ def importance_performance(
     ------
     MissingColumns, UnknownName, NotEnoughData
         As `drivers`.
+    CrmlabError
+        If the items have different scales: their mean ratings could not be put on one map.
 
     Notes
     -----
@@ -468,6 +476,7 @@ def importance_performance(
     """
     require(crm, "satisfaction.importance_performance", crm.missing({"surveys": (of,)}))
     ratings = rated(crm, of, items)
+    one_scale(declared(crm, list(ratings.x)))
     stated = _stated(crm, ratings)
     table = pd.DataFrame({"item": ratings.x.columns})
     table[["rating", "rating_low", "rating_high"]] = _means(ratings.x, ratings, confidence)

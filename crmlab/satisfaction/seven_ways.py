@@ -245,7 +245,8 @@ class SevenWays(Result):
                 "Shares with 95% Wilson intervals; differences by a weighted straight line "
                 "({held}) with 95% t intervals, both clustered by customer, or by account manager "
                 "where the way is theirs; beyond chance at 5% by Holm's method. Room: the "
-                "difference times the share of answers without it."
+                "difference times the share of answers without it. What is seen in the year before "
+                "an answer is seen for less than a year at the beginning of the data."
             ).format(held=held),
             source=self.context.source,
             exclusions=self.rated.exclusions(),
@@ -283,7 +284,9 @@ def seven_ways(crm: Workspace, *, rules: pd.DataFrame | None = None) -> SevenWay
     -----
     A way is compared where at least 20 answers have it and 20 do not. Customers who have it differ
     in more than that from those who do not, so the difference is no promise; `room` ranks where to
-    look first, not what will come of it.
+    look first, not what will come of it. Visits and complaints are looked for in the 365 days
+    before an answer; of answers within a year of the beginning of the data some are not seen, which
+    makes the share with visits too small and that with complaints not repeated too large.
 
     References
     ----------

@@ -121,3 +121,12 @@ def test_the_share_of_the_simulated_company_is_recovered(company):
     # effects.toml: closed_loop .55, the contact on the next working day after 1 to 7 days
     assert result.overall["low"] < 0.55 < result.overall["high"]
     assert 2 < result.days.median() < 6
+
+
+def test_of_groups_too_small_to_be_judged_nothing_is_said():
+    customers = [{"customer_id": f"C{n}", "tier": "key" if n < 3 else "general"} for n in range(6)]
+    crm = workspace([answer(n) for n in range(6)], [contact(1), contact(4)], customers=customers)
+    result = closed_loop(crm, by="tier")
+    assert result.table["stands_out"].isna().all()
+    assert "Whether groups differ cannot be told" in result.reading()
+    assert "No group differs" not in result.reading()

@@ -6,6 +6,7 @@ import pytest
 
 from crmlab.data import model
 from crmlab.data.sources import from_frames
+from crmlab.errors import CrmlabError
 from crmlab.language import languages, set_language
 from crmlab.satisfaction import importance_performance
 from crmlab.satisfaction.importance import _correlated, _overlap
@@ -158,3 +159,22 @@ def test_the_company_s_two_best_are_its_two_strongest_drivers(company):
     result = importance_performance(company)
     assert set(result.table["item"].head(2)) == {"lsq_timeliness", "lsq_information"}
     assert result.both > 0.95
+
+
+def test_items_of_different_scales_are_not_put_on_one_map():
+    crm = workspace()
+    items = (*ITEMS[:-1], model.Item("neat", "service", minimum=1, maximum=7))
+    mixed = from_frames(
+        {"surveys": crm.surveys, "answers": crm.answers}, settings=model.Settings(items=items)
+    )
+    with pytest.raises(CrmlabError, match="different scales"):
+        importance_performance(mixed, resamples=20)
+
+
+def test_of_many_attributes_the_fields_are_said_to_be_less_certain():
+    random = np.random.default_rng(5)
+    many = pd.DataFrame(random.normal(4, 1, (150, 13)), columns=[f"i{n:02d}" for n in range(13)])
+    outcome = np.clip(np.round(many["i00"] - 1 + random.normal(0, 0.7, 150)), 1, 5)
+    result = importance_performance(workspace(many, outcome, stated=None), resamples=50)
+    assert result.table["derived_low"].isna().all()
+    assert "only the ratings are drawn again" in result.reading()
