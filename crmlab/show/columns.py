@@ -11,7 +11,9 @@ import pandas as pd
 from crmlab.data.model import TABLES, Column
 from crmlab.language import _, day, money, number, percent
 
-Format = Literal["text", "integer", "number", "number1", "percent", "money", "date", "boolean"]
+Format = Literal[
+    "text", "integer", "number", "number1", "chance", "percent", "money", "date", "boolean"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,17 @@ class Shown:
         return _WRITERS[self.format](value, currency)
 
 
+def _chance(value: float) -> str:
+    """A probability; a very small one is not written as none."""
+    return f"< {number(0.001, 3)}" if value < 0.001 else number(value, 3)
+
+
 _WRITERS: dict[Format, Callable[[Any, str], str]] = {
     "text": lambda value, currency: str(value),
     "integer": lambda value, currency: number(value),
     "number": lambda value, currency: number(value, 3),
     "number1": lambda value, currency: number(value, 1),
+    "chance": lambda value, currency: _chance(value),
     "percent": lambda value, currency: percent(value),
     "money": lambda value, currency: money(value, currency),
     "date": lambda value, currency: day(pd.Timestamp(value)),
@@ -259,7 +267,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "perception_low": (_("Low (perception)"), "number"),
         "perception_high": (_("High (perception)"), "number"),
         "gap": (_("Gap"), "number"),
-        "probability": (_("Probability by chance"), "number"),
+        "probability": (_("Probability by chance"), "chance"),
         "short": (_("Falls short"), "boolean"),
         "apart": (_("Differs"), "boolean"),
         "importance": (_("Importance"), "percent"),

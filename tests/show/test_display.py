@@ -7,7 +7,7 @@ from IPython.utils.capture import capture_output
 
 import crmlab
 from crmlab import tiering
-from crmlab.show.columns import Shown
+from crmlab.show.columns import Shown, shown
 from crmlab.show.display import picture_of, shown_table, words_bundle
 
 
@@ -85,6 +85,12 @@ def test_shown_table_writes_labels_and_numbers_in_the_language(company):
 def test_missing_values_are_shown_as_a_dash():
     assert Shown("Share", "percent").written(None, "CNY") == "–"
     assert Shown("Share", "percent").written(float("nan"), "CNY") == "–"
+
+
+def test_a_very_small_probability_is_not_written_as_none():
+    chance = shown("probability")
+    written = [chance.written(value, "CNY") for value in (0.0, 0.00099, 0.0012, 1.0)]
+    assert written == ["< 0.001", "< 0.001", "0.001", "1.000"]
 
 
 def test_show_of_a_workspace_accounts_for_the_rows(company, shell):
