@@ -93,20 +93,22 @@ def ngettext(singular: str, plural: str, n: int) -> str:
 
 
 def number(value: float, decimals: int = 0) -> str:
-    """A number with the language's separators.
+    """A number with the language's separators; a dash for one that is missing.
 
     Examples
     --------
-    >>> number(1234.5678, 1)
-    '1,234.6'
+    >>> number(1234.5678, 1), number(float("nan"))
+    ('1,234.6', '–')
     """
     from babel.numbers import format_decimal
 
+    if value != value:
+        return "–"
     return format_decimal(value, format=_pattern("#,##0", decimals), locale=_current)
 
 
 def percent(share: float, decimals: int = 1) -> str:
-    """A share as a percentage.
+    """A share as a percentage; a dash for one that is missing.
 
     Examples
     --------
@@ -115,6 +117,8 @@ def percent(share: float, decimals: int = 1) -> str:
     """
     from babel.numbers import format_percent
 
+    if share != share:
+        return "–"
     return format_percent(share, format=_pattern("#,##0", decimals) + "%", locale=_current)
 
 

@@ -210,8 +210,8 @@ class Samples(Result):
             for _index, row in table.iterrows()
         ]
         return _(
-            "Samples drawn at random miss the truth now on this side, now on that, and their "
-            "{confidence} intervals say by how much. {kinds}."
+            "Samples drawn at random miss the truth now on this side, now on that; of their "
+            "{confidence} intervals about as many as that should hold it. {kinds}."
         ).format(confidence=percent(self.confidence, 0), kinds=_("; ").join(parts))
 
     def _convenience(self) -> str:
@@ -221,11 +221,12 @@ class Samples(Result):
             "coverage": percent(row["coverage"]),
             "width": number(row["width"], 2),
             "usual": number(self.table["width"].iloc[0], 2),
+            "confidence": percent(self.confidence, 0),
         }
         if row["low"] <= 0 <= row["high"]:
             return _(
-                "Samples of callers meet the truth here as well; {coverage} of their intervals "
-                "hold it. The sample itself cannot say so: one has to know the truth."
+                "Of samples of callers no bias can be seen here; {coverage} of their intervals "
+                "hold the true mean. A sample itself cannot say so: one has to know the truth."
             ).format(**told)
         side = (
             _("Samples of callers lie {bias} below the truth on average.")
@@ -233,9 +234,9 @@ class Samples(Result):
             else _("Samples of callers lie {bias} above the truth on average.")
         )
         blind = _(
-            "Their intervals are about as long as the others ({width} against {usual}) and look as "
-            "trustworthy, yet {coverage} of them hold the true mean. More answers would make them "
-            "shorter around the same wrong value."
+            "Their intervals are {width} long, those of random samples {usual}, and nothing in "
+            "them shows the bias; {coverage} of them hold the true mean, where {confidence} "
+            "should. More answers would make them shorter around the same wrong value."
         )
         return " ".join([side.format(**told), blind.format(**told), *self._parts()])
 

@@ -299,9 +299,9 @@ class SatisfactionIndex(Result):
         if not np.isfinite(chance):
             return said
         more = (
-            _("The choice of weights moves the index further than chance does.")
+            _("That range is wider than the interval: the choice of weights can count for more.")
             if self.spread[1] - self.spread[0] > chance
-            else _("The choice of weights moves the index no further than chance does.")
+            else _("That range is no wider than the interval.")
         )
         return f"{said} {more}"
 
@@ -497,7 +497,13 @@ def satisfaction_index(
     return SatisfactionIndex(
         table,
         Context.of(crm),
-        pd.Series({"index": whole.value, "low": whole.low, "high": whole.high}),
+        pd.Series(
+            {
+                "index": whole.value,
+                "low": np.clip(whole.low, 0.0, 100.0),
+                "high": np.clip(whole.high, 0.0, 100.0),
+            }
+        ),
         _variants(rated, found | {way: chosen}, chosen, confidence),
         _spread(rated.means.values, seed),
         way,
@@ -632,7 +638,12 @@ def _chosen(
 
 
 def _table(rated: Rated, weights: Array, confidence: float) -> pd.DataFrame:
-    each = [rated.means.combined(row, confidence=confidence) for row in np.eye(len(weights))]
+    of, customers = rated.frame["weight"].to_numpy(float), clusters(rated.frame)
+    # One by one: an item that few answered has the degrees of freedom of these few.
+    each = [
+        survey.mean(rated.scores[item], weights=of, clusters=customers, confidence=confidence)
+        for item in rated.scores
+    ]
     scales = rated.items
     values = np.array([one.value for one in each])
     table = pd.DataFrame(

@@ -129,7 +129,7 @@ def sample_size_mean(
 
     References
     ----------
-    Cochran, W. G. (1977), Sampling Techniques, 3rd ed., section 4.7.
+    Cochran, W. G. (1977), Sampling Techniques, 3rd ed., section 4.6.
 
     Examples
     --------
@@ -415,7 +415,9 @@ class SamplePlan(Result):
 
     def title(self) -> str:
         if self.saving < SLIGHT:
-            return _("Neyman's rule gains next to nothing over a proportional sample")
+            return _(
+                "Neyman's rule saves less than {share} of the answers of a proportional sample"
+            ).format(share=percent(SLIGHT, 0))
         return _("Neyman's rule saves {share} of the answers of a proportional sample").format(
             share=percent(self.saving, 0)
         )
@@ -504,9 +506,9 @@ class SamplePlan(Result):
         }
         if self.saving < SLIGHT:
             gain = _(
-                "That gains next to nothing: the strata's standard deviations, {low} to {high}, "
-                "differ too little."
-            ).format(**spreads)
+                "At the same precision that saves less than {share} of the answers; the strata's "
+                "standard deviations are {low} to {high}."
+            ).format(share=percent(SLIGHT, 0), **spreads)
         else:
             gain = _(
                 "The same precision would take {enough} answers by Neyman's rule instead of "
@@ -754,18 +756,34 @@ def _own_margins(table: pd.DataFrame, method: str, confidence: float) -> pd.Seri
 def _plans(table: pd.DataFrame, size: int, confidence: float) -> tuple[pd.DataFrame, int]:
     """Standard errors of the three plans, and the answers that Neyman's rule needs as well."""
     customers = table["customers"].sum()
-    share, spread = table["customers"] / customers, table["spread"]
-    total, within = _variances(table)
+    total = _variances(table)[0]
     variances = {"random": total / size * (1 - size / customers)}
     for method in METHODS:
-        left = 1 - table[method] / table["customers"]
-        variances[method] = float((share**2 * spread**2 / table[method] * left).sum())
+        variances[method] = _variance(table, table[method])
     errors = np.sqrt(pd.Series(variances))
     plans = pd.DataFrame({"error": errors, "margin": _quantile(confidence) * errors})
-    # Σ W² S²/n at Neyman's n is (Σ W S)²/n; what the finite population takes off does not depend
-    # on how the sample is shared out.
-    needed = float((share * spread).sum()) ** 2 / (variances["proportional"] + within / customers)
-    return plans, min(size, _rounded(needed, None, False))
+    return plans, _enough(table, size, variances["proportional"])
+
+
+def _variance(table: pd.DataFrame, sample: pd.Series) -> float:
+    """Variance of the mean of all customers with so many answers of each stratum."""
+    share = table["customers"] / table["customers"].sum()
+    left = 1 - sample / table["customers"]
+    return float((share**2 * table["spread"] ** 2 / sample * left).sum())
+
+
+def _enough(table: pd.DataFrame, size: int, variance: float) -> int:
+    """Fewest answers by Neyman's rule whose mean varies no more than that, at most `size`."""
+    least, most = int(np.minimum(table["customers"], 2).sum()), size
+    # No stratum can give more customers than it has, so we look instead of solving for the number.
+    while least < most:
+        middle = (least + most) // 2
+        reached = _variance(table, allocate(table, middle, method="neyman")["sample"])
+        if reached <= variance * (1 + 1e-9):
+            most = middle
+        else:
+            least = middle + 1
+    return most
 
 
 def _plan_name(method: str) -> str:

@@ -205,6 +205,11 @@ class Scores(Result):
         effect = self.whole["design_effect"]
         if not np.isfinite(effect):
             return ""
+        if effect < 1:
+            return _(
+                "The design effect is {effect}: weights and customers who answered more than once "
+                "cost no precision that could be seen."
+            ).format(effect=number(effect, 2))
         return _(
             "The design effect is {effect}: these answers tell about as much as {count} "
             "independent answers of equal weight."
@@ -360,7 +365,8 @@ def csat(
     -----
     The mean is Σwy/Σw with a linearised variance over customers; the share has a Wilson interval on
     its effective number of answers (`crmlab.stats.weighted`). Questionnaires that leave the
-    question out are counted, not guessed. A group of one customer has no interval of the mean.
+    question out are counted, not guessed. The interval of the mean ends where the scale does; a
+    group of one customer, or whose answers are all alike, has none.
 
     References
     ----------
@@ -396,10 +402,14 @@ def _figures(answers: Answers, within: Flags, confidence: float) -> dict[str, fl
         clusters=customers,
         confidence=confidence,
     )
+    # The t interval of few answers may go beyond the scale; of answers that are all alike it would
+    # have no width, as if nobody could have answered otherwise.
+    known = np.ptp(values) > 0
+    low, high = np.clip([middle.low, middle.high], *scale_of("overall")) if known else [np.nan] * 2
     return {
         "mean": middle.value,
-        "low": middle.low,
-        "high": middle.high,
+        "low": float(low),
+        "high": float(high),
         "satisfied_share": satisfied.value,
         "satisfied_low": satisfied.low,
         "satisfied_high": satisfied.high,

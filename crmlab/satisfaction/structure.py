@@ -122,8 +122,9 @@ class Answers:
         )
         if self.effective < len(self.frame) - 0.5:
             said += " " + _(
-                "By their weights and by customers who answered more than once their correlations "
-                "are as sure as those of {effective} independent answers."
+                "Weights, customers who answered more than once and answers that are not normally "
+                "distributed make their correlations as sure as those of {effective} independent "
+                "normal answers."
             ).format(effective=number(self.effective))
         names = item_names(as_settings(self))
         for left, sentence in (
@@ -362,8 +363,8 @@ class Scree(Result):
                 "answers. Sequential parallel analysis (Green and others 2012): an eigenvalue "
                 "counts that is larger than the 95th percentile of {draws} sets of {effective} "
                 "random answers which hold only the factors before it. That number of independent "
-                "answers, used in Bartlett's test too, would make correlations as sure as weights "
-                "and repeated customers make these. {confidence} t intervals of eigenvalues by "
+                "normal answers, used in Bartlett's test too, would make correlations as sure as "
+                "these are. {confidence} t intervals of eigenvalues by "
                 "linearisation, answers of one customer together; the largest eigenvalues of a "
                 "sample lie somewhat too high. "
                 "Words for the measure of Kaiser, Meyer and Olkin: Kaiser (1974)."

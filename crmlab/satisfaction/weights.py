@@ -352,10 +352,10 @@ class WeightsPutToTest(Result):
     def title(self) -> str:
         held = self.table.loc[self.table["holds"], "way"]
         if held.empty:
-            return _("No way of weighting comes to the truth")
+            return _("The truth lies outside the interval of every way of weighting")
         if len(held) == len(self.table):
-            return _("Every way comes to the truth within its interval")
-        return _("The truth is reached only by: {names}").format(
+            return _("The truth lies inside the interval of every way of weighting")
+        return _("The truth lies inside the interval of: {names}").format(
             names=_(", ").join(way_names()[way] for way in held)
         )
 
@@ -409,10 +409,12 @@ class WeightsPutToTest(Result):
         margins = _(", ").join(labels_of(self.margins).values())
         if change > 0:
             raking = _("Raking ({margins}) takes away {change} of the error of the first answers.")
+        elif change < 0:
+            raking = _("Raking ({margins}) adds {change} to the error of the first answers.")
         else:
             raking = _("Raking ({margins}) takes away nothing of the error of the first answers.")
         nearest = _("Nearest to the truth is: {name}.").format(name=least)
-        return raking.format(margins=margins, change=percent(change, 0)) + " " + nearest
+        return raking.format(margins=margins, change=percent(abs(change), 0)) + " " + nearest
 
     def _define(self) -> Definition:
         return Definition(

@@ -1,8 +1,8 @@
 """Means, shares and differences of answers that carry weights and come in clusters.
 
 A row is an answer. The answers of one customer are a cluster: they are alike, and count for less
-than as many answers of different customers. Strata are not used, which makes an interval of a
-stratified sample somewhat too wide, never too short.
+than as many answers of different customers. Strata are not used, nor what share of all customers
+was asked: intervals of a stratified sample, or of nearly everyone, are somewhat too wide.
 """
 
 from __future__ import annotations

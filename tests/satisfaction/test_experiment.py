@@ -171,11 +171,11 @@ def test_callers_who_are_happier_are_said_to_lie_above() -> None:
     assert result.title().endswith("above")
 
 
-def test_callers_like_all_others_are_said_to_meet_the_truth_by_luck() -> None:
+def test_callers_like_all_others_are_said_to_show_no_bias() -> None:
     tables = answered({"key": [1, 5] * 60})
     calls = contacts([str(i) for i in range(60)], "2025-06-14")
     result = compare_samples(from_frames(tables | {"contacts": calls}), size=20, draws=50)
-    assert "meet the truth here as well" in result.reading()
+    assert "no bias can be seen here" in result.reading()
     assert "random or of callers" in result.title()
 
 

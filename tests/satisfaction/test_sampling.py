@@ -200,11 +200,18 @@ def test_the_answers_said_to_suffice_by_neymans_rule_do() -> None:
     assert fewer > error
 
 
+def test_where_all_customers_are_asked_neymans_rule_saves_nothing() -> None:
+    crm = surveyed({"key": [1, 5] * 10, "general": [3, 4] * 10}, customers=50)
+    result = sample_plan(crm, size=100)
+    assert result.plans["error"].tolist() == pytest.approx([0, 0, 0])
+    assert (result.enough, result.saving) == (100, 0)
+
+
 def test_where_spreads_are_equal_the_gain_is_said_to_be_nothing() -> None:
     crm = surveyed({"key": [1, 5, 3] * 10, "general": [1, 5, 3] * 10})
     result = sample_plan(crm, size=60)
-    assert "next to nothing" in result.title()
-    assert "gains next to nothing" in result.reading()
+    assert "saves less than 2% of the answers" in result.title()
+    assert "saves less than 2% of the answers" in result.reading()
 
 
 def test_the_size_is_that_of_a_simple_random_sample_for_the_margin() -> None:

@@ -54,6 +54,24 @@ def test_weights_count_and_can_be_left_aside():
     assert "counts once" in csat(crm, weighted=False).reading()
 
 
+def test_answers_that_are_all_alike_have_no_interval_of_the_mean():
+    result = csat(workspace(overall=[4, 4, 4, 4, None, None]))
+    row = result.table.iloc[0]
+    assert np.isnan([row["low"], row["high"]]).all()
+    assert 0.4 < row["satisfied_low"] < row["satisfied_high"] == 1
+    assert "The mean is 4.00 (– to –)" in result.reading()
+
+
+def test_the_interval_of_a_mean_ends_where_the_scale_does():
+    row = csat(workspace(overall=[5, 1, None, None, None, None])).table.iloc[0]
+    assert row[["low", "high"]].tolist() == [1, 5]
+
+
+def test_a_design_effect_below_1_is_not_said_to_make_more_of_the_answers():
+    crm = workspace(overall=[5, 1, 4, 1, None, None], customer_id=list("AABBCC"))
+    assert "cost no precision that could be seen" in csat(crm).reading()
+
+
 def test_an_answer_of_weight_0_is_left_out_and_counted():
     result = csat(workspace(weight=[1.0, 1.0, 0.0, 1.0, 1.0, 1.0]))
     assert result.table["answers"].iloc[0] == 3
@@ -67,8 +85,8 @@ def test_what_is_left_out_is_counted_by_reason():
 
 
 def test_answers_of_one_customer_count_as_a_cluster():
-    alone = csat(workspace(overall=[5, 5, 1, 1, 3, None])).table.iloc[0]
-    same = csat(workspace(overall=[5, 5, 1, 1, 3, None], customer_id=list("AABBCD"))).table.iloc[0]
+    alone = csat(workspace(overall=[4, 4, 2, 2, 3, None])).table.iloc[0]
+    same = csat(workspace(overall=[4, 4, 2, 2, 3, None], customer_id=list("AABBCD"))).table.iloc[0]
     assert same["mean"] == alone["mean"]
     assert same["high"] - same["low"] > alone["high"] - alone["low"]
     assert same["design_effect"] > 1.5

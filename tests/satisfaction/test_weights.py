@@ -101,6 +101,7 @@ def test_in_the_company_raking_stays_biased_and_asking_again_does_not(company):
     rows = result.table.set_index("way")
     assert rows.loc["raked", "error"] > 0.2
     assert not rows.loc["raked", "holds"]
+    assert result.title() == "The truth lies inside the interval of: All, asked again counted in"
     assert rows.loc["both", "holds"]
     assert abs(rows.loc["both", "error"]) < 0.1
     assert "Nearest to the truth is: All, asked again counted in." in result.reading()

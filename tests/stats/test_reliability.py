@@ -32,6 +32,13 @@ def moved_by_more_weight(coefficient, answer):
     return (ends[0] - ends[1]) / (2 * step) * WEIGHTS[answer]
 
 
+def test_answers_of_weight_0_do_not_count():
+    weights = np.where(np.arange(400) < 40, 1.0, 0.0)
+    found = cronbach_alpha(ANSWERS, weights=weights)
+    assert found == pytest.approx(cronbach_alpha(ANSWERS[:40], weights=np.ones(40)))
+    assert found.n == 40
+
+
 @pytest.mark.parametrize("standardised", [False, True])
 def test_the_influence_of_an_answer_is_what_more_weight_of_it_does(standardised):
     moved = alpha_influence(ANSWERS, WEIGHTS, standardised=standardised)
