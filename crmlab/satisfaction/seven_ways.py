@@ -133,7 +133,9 @@ class SevenWays(Result):
         axes.set_yticks(places, [charts.wrapped(label, 26) for label in labels])
         axes.set_ylim(-0.7, len(known) - 0.3)
         axes.set_xlabel(
-            _("Satisfaction with it less without; grey: may be chance; in brackets: room")
+            charts.wrapped(
+                _("Satisfaction with it less without; grey: may be chance; in brackets: room"), 64
+            )
         )
         charts.set_title(axes, self.title())
         return axes
