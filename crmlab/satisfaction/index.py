@@ -20,6 +20,7 @@ from crmlab.satisfaction.responses import (
     items,
     of_questionnaires,
     responses,
+    weighed,
     wide,
 )
 from crmlab.show import charts
@@ -518,8 +519,9 @@ def satisfaction_index(
 
 
 def _rated(crm: Workspace, dimensions: Sequence[str] | None, modes: Sequence[str] | None) -> Rated:
-    asked = responses(crm, modes=modes)
+    asked = weighed(responses(crm, modes=modes))
     values = wide(crm, "perception", dimensions=dimensions, modes=modes)
+    values = values[values.index.isin(asked.frame["response_id"])]
     declared = items(crm).set_index("item", drop=False)
     known = [item for item in values.columns if item in declared.index]
     if not known:

@@ -19,6 +19,7 @@ from crmlab.satisfaction.responses import (
     item_names,
     of_questionnaires,
     responses,
+    weighed,
     wide,
 )
 from crmlab.show import charts
@@ -114,8 +115,9 @@ def blocks(
         Items that belong to no dimension stand in a block of their own only where no item belongs
         to any.
     """
-    found = responses(crm)
+    found = weighed(responses(crm))
     table = wide(crm, aspect, dimensions=dimensions)
+    table = table[table.index.isin(found.frame["response_id"])]
     declared = {one.item: one.dimension for one in crm.settings.items}
     by_item = [declared.get(item, "") for item in table.columns]
     names = [name for name in dict.fromkeys(by_item) if name] or [""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -147,6 +147,38 @@ def responses(crm: Workspace, *, modes: Sequence[str] | None = None) -> Response
         tuple(chosen),
         part,
     )
+
+
+def weighed(found: Responses) -> Responses:
+    """Only the questionnaires that count: a weight of 0 is as good as none.
+
+    Parameters
+    ----------
+    found : Responses
+
+    Returns
+    -------
+    Responses
+        Those of weight 0 are counted in `without_weight`.
+
+    Raises
+    ------
+    NotEnoughData
+        If no weight is above 0.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> surveys = pd.DataFrame({"response_id": ["1", "2"], "weight": [2.0, 0.0]})
+    >>> found = weighed(responses(from_frames({"surveys": surveys})))
+    >>> len(found.frame), found.without_weight
+    (1, 1)
+    """
+    counts = found.frame["weight"] > 0
+    if not counts.any():
+        raise NotEnoughData(_("All questionnaires have the weight 0, so none of them counts."))
+    without = found.without_weight + int((~counts).sum())
+    return replace(found, frame=found.frame[counts].reset_index(drop=True), without_weight=without)
 
 
 def _complete(surveys: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.responses import Responses, clusters, grouped_by, responses
+from crmlab.satisfaction.responses import Responses, clusters, grouped_by, responses, weighed
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure, require
@@ -633,7 +633,7 @@ def sample_plan(
     Cochran, W. G. (1977), Sampling Techniques, 3rd ed., equations 5.7 and 5.27.
     """
     column = _stratum(crm, by)
-    found = responses(crm)
+    found = weighed(responses(crm))
     frame = found.frame.assign(stratum=grouped_by(crm, found.frame, by))
     counted, left_out = _population(crm, by, column)
     known = frame[frame["overall"].notna() & frame["stratum"].isin(counted.index)]

@@ -20,6 +20,7 @@ from crmlab.satisfaction.responses import (
     item_names,
     of_questionnaires,
     responses,
+    weighed,
     wide,
 )
 from crmlab.show import charts
@@ -172,8 +173,9 @@ def answers(crm: Workspace, aspect: str, dimensions: tuple[str, ...] | None) -> 
     NotEnoughData
         If there are fewer than three items, or fewer than three customers for each.
     """
-    found = responses(crm)
+    found = weighed(responses(crm))
     table = wide(crm, aspect, dimensions=dimensions)
+    table = table[table.index.isin(found.frame["response_id"])]
     other = _other_scale(crm.settings, list(table.columns)) if dimensions is None else ()
     table = table.drop(columns=list(other))
     constant = tuple(str(item) for item in table.columns[~(table.max() > table.min())])

@@ -262,6 +262,8 @@ def weighting(
     about = facts(crm)
     if margins is None:
         margins = usable(found, ("tier", "region"))
+    if not margins:
+        raise NotEnoughData(_("Nothing is known of everyone that the answers could be raked to."))
     of = pd.DataFrame({name: known(about, answers, name) for name in margins})
     totals = {name: _totals(crm, found, about, name, to) for name in margins}
     base = answers["weight"].to_numpy(float)

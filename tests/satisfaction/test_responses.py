@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,6 +12,8 @@ from crmlab.data import model
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData, UnknownName
 from crmlab.language import set_language
+from crmlab.satisfaction.index import satisfaction_index
+from crmlab.satisfaction.reliability import reliability
 from crmlab.satisfaction.responses import (
     clusters,
     dimension_names,
@@ -19,6 +22,7 @@ from crmlab.satisfaction.responses import (
     item_names,
     items,
     responses,
+    weighed,
     wide,
 )
 
@@ -176,3 +180,30 @@ def test_an_unknown_group_is_refused_with_those_there_are():
         grouped_by(crm, responses(crm).frame, "colour")
     with pytest.raises(UnknownName, match="no column tier"):
         grouped_by(crm, responses(crm).frame, "tier")
+
+
+def test_questionnaires_of_weight_0_are_left_out_and_counted():
+    found = weighed(responses(workspace(weight=[2.0, 0.0, 2.0, None, 2.0])))
+    assert found.frame["response_id"].tolist() == ["1", "5"]
+    assert (found.without_weight, found.unanswered) == (1, 1)
+    assert "1 questionnaire (answered, but without a weight)" in found.sentence()
+    with pytest.raises(NotEnoughData, match="All questionnaires have the weight 0"):
+        weighed(responses(workspace(weight=[0.0] * 5)))
+
+
+def test_items_are_analysed_as_if_questionnaires_of_weight_0_were_not_there():
+    random = np.random.default_rng(0)
+    values = random.integers(1, 8, (40, 1)) + random.integers(-1, 2, (40, 2))
+    names = [str(row) for row in range(40)]
+    long = pd.DataFrame(values.clip(1, 7), names, ["tan1", "rel1"]).rename_axis("response_id")
+    long = long.reset_index().melt("response_id", var_name="item").assign(aspect="perception")
+    items = tuple(model.Item(item, "all", minimum=1, maximum=7) for item in ("tan1", "rel1"))
+
+    def of(count, weights):
+        surveys = pd.DataFrame({"response_id": names[:count], "weight": weights})
+        kept = long[long["response_id"].isin(names[:count])]
+        return from_frames({"surveys": surveys, "answers": kept}, model.Settings(items=items))
+
+    some, all_of_them = of(20, [1.0] * 20), of(40, [1.0] * 20 + [0.0] * 20)
+    for measure in (reliability, satisfaction_index):
+        pd.testing.assert_frame_equal(measure(some).table, measure(all_of_them).table)

@@ -120,3 +120,11 @@ def test_words_and_pictures_are_made_from_the_company(company):
     assert result.alt().startswith("Pairs of points")
     assert result.definition.exclusions[0].count == 720
     assert len(result.plot().get_yticklabels()) == len(result.table)
+
+
+def test_where_nothing_is_known_of_the_customers_nothing_is_weighted():
+    tables = workspace()
+    surveys = tables.surveys.assign(customer_id=None)
+    crm = from_frames({"surveys": surveys, "customers": tables.customers})
+    with pytest.raises(NotEnoughData, match="Nothing is known of everyone"):
+        weighting(crm)
