@@ -319,7 +319,10 @@ def follow(page, explorer, control, before: list[str]) -> list[str]:
 
 def leaves_the_controls(page) -> None:
     """The controls must not keep the focus among themselves."""
-    for _ in range(10):
+    focusable = (
+        "document.querySelectorAll('.jupyter-widgets :is(input, select, [tabindex])').length"
+    )
+    for _ in range(page.evaluate(focusable) + 1):
         page.keyboard.press("Tab")
         if not page.evaluate("document.activeElement.closest('.jupyter-widgets') !== null"):
             return
