@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number
@@ -25,6 +24,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats import weighted
 from crmlab.stats.clustered import Estimate
+from crmlab.stats.regression import least_squares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -272,27 +272,11 @@ def _by_manager(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _line(frame: pd.DataFrame) -> tuple[Estimate, float]:
     """Slope of the weighted line with its interval over managers, and its level at 0."""
-    from scipy.stats import t
-
-    manager = pd.factorize(frame["manager"])[0]
-    weight, own = frame["weight"].to_numpy(float), frame["own"].to_numpy(float)
-    own, middle = own - own.mean(), float(own.mean())
-    answer = frame["overall"].to_numpy(float)
-    parts = [np.ones(len(frame)), own, answer, own**2, own * answer]
-    sums = np.array([np.bincount(manager, weight * part) for part in parts])
-    whole = sums.sum(axis=1, keepdims=True)
-    slope, without = float(_slopes(whole)[0]), _slopes(whole - sums)
-    managers = len(without)
-    error = np.sqrt((managers - 1) / managers * np.sum((without - slope) ** 2))
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, managers - 1) * error)
-    level = float((whole[2, 0] - slope * whole[1, 0]) / whole[0, 0]) - slope * middle
-    return Estimate(slope, slope - reach, slope + reach, np.nan), level
-
-
-def _slopes(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slope from the weighted sums of 1, x, y, x² and xy; a column per line."""
-    one, x, y, square, product = sums
-    return np.asarray((product - x * y / one) / (square - x**2 / one))
+    design = np.column_stack([np.ones(len(frame)), frame["own"]])
+    fitted = least_squares(
+        design, frame["overall"], weights=frame["weight"], clusters=frame["manager"]
+    )
+    return fitted.estimate(1, confidence=CONFIDENCE), float(fitted.coefficients[0])
 
 
 def _logit(frame: pd.DataFrame) -> Estimate:

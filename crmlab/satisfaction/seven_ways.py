@@ -25,6 +25,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats import weighted
+from crmlab.stats.regression import least_squares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -246,9 +247,10 @@ class SevenWays(Result):
             method=_(
                 "Shares with 95% Wilson intervals; differences by a weighted straight line "
                 "({held}) with 95% t intervals, both clustered by customer, or by account manager "
-                "where the way is theirs; beyond chance at 5% by Holm's method. Room: the "
-                "difference times the share of answers without it. What is seen in the year before "
-                "an answer is seen for less than a year at the beginning of the data."
+                "where the way is theirs, the differences by leaving out one after the other; "
+                "beyond chance at 5% by Holm's method. Room: the difference times the share of "
+                "answers without it. What is seen in the year before an answer is seen for less "
+                "than a year at the beginning of the data."
             ).format(held=held),
             source=self.context.source,
             exclusions=self.rated.exclusions(),
@@ -394,21 +396,18 @@ def _row(frame: pd.DataFrame, way: str, flag: pd.Series, tier: pd.Series | None)
 
 
 def _compared(frame: pd.DataFrame, flag: pd.Series, tier: pd.Series | None) -> dict[str, float]:
-    import statsmodels.api as sm
-
     design = pd.DataFrame({"const": 1.0, "flag": flag})
     if tier is not None:
         design = pd.concat([design, pd.get_dummies(tier, dtype=float).iloc[:, 1:]], axis=1)
-    fitted = sm.WLS(frame["overall"], design, weights=frame["weight"]).fit(
-        cov_type="cluster", cov_kwds={"groups": frame["_cluster"]}, use_t=True
-    )
-    low, high = fitted.conf_int().loc["flag"]
-    return {
-        "difference": float(fitted.params["flag"]),
-        "difference_low": float(low),
-        "difference_high": float(high),
-        "p": float(fitted.pvalues["flag"]),
-    }
+    names = ["difference", "difference_low", "difference_high", "p"]
+    try:
+        fitted = least_squares(
+            design, frame["overall"], weights=frame["weight"], clusters=frame["_cluster"]
+        )
+    except NotEnoughData:  # only one customer, or manager, is unlike the others
+        return dict.fromkeys(names, np.nan)
+    value, low, high, _effect = fitted.estimate(1, confidence=CONFIDENCE)
+    return dict(zip(names, [value, low, high, fitted.chance(1)], strict=True))
 
 
 def _with_holm(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -1,10 +1,11 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData, UnknownName
 from crmlab.language import number
-from crmlab.satisfaction.seven_ways import seven_ways, ways
+from crmlab.satisfaction.seven_ways import _compared, seven_ways, ways
 
 
 def answers(count=80, overall=(3, 4)):
@@ -127,3 +128,10 @@ def test_service_and_managers_stand_out_in_the_simulated_company(company):
     labels = [one.get_text() for one in result.plot().get_yticklabels()]
     assert f"Excellent service ({room})" in labels
     assert table.loc["employee_satisfaction", "difference_low"] > 0
+
+
+def test_a_way_that_one_manager_alone_has_is_not_compared():
+    frame = pd.DataFrame({"overall": [1.0, 2, 3, 4, 5, 4], "weight": 1.0})
+    frame["_cluster"] = [0, 0, 1, 1, 2, 2]
+    flag = pd.Series([1.0, 1, 0, 0, 0, 0])
+    assert np.isnan(list(_compared(frame, flag, None).values())).all()
