@@ -244,18 +244,20 @@ def corrected_item_total(
     Returns
     -------
     pandas.DataFrame
-        A row per item: item_total, with total_low and total_high, a t interval by linearisation.
+        A row per item: item_total, with total_low and total_high, by linearisation.
         Negative for an item that runs against the others, as one worded the other way round. NaN
         for an item that does not vary.
 
     Notes
     -----
     With z and s the item and the sum of the others, both standardised, an answer moves their
-    correlation r by zs − r(z² + s²)/2.
+    correlation r by zs − r(z² + s²)/2. The t interval is that of artanh r, which keeps it between
+    −1 and 1.
 
     References
     ----------
-    Nunnally, J. C. (1978), Psychometric Theory, 2nd ed., chapter 8.
+    Fisher, R. A. (1921), Metron 1, 3-32, on the scale artanh r. Nunnally, J. C. (1978),
+    Psychometric Theory, 2nd ed., chapter 8.
 
     Examples
     --------
@@ -278,8 +280,20 @@ def corrected_item_total(
         own, rest = (pair / spread).T
         value = float(share @ (own * rest))
         moved = share * (own * rest - value * (own**2 + rest**2) / 2)
-        rows.append(weighted.from_influence(value, moved, cluster, confidence=confidence)[:3])
+        rows.append((value, *_correlation_limits(value, moved, cluster, confidence)))
     return pd.DataFrame(rows, columns=["item_total", "total_low", "total_high"])
+
+
+def _correlation_limits(
+    value: float, moved: Array, cluster: Array, confidence: float
+) -> tuple[float, float]:
+    """Ends of the interval of a correlation, taken on Fisher's scale."""
+    if not abs(value) < 1 - 1e-12:
+        return np.nan, np.nan
+    found = weighted.from_influence(
+        float(np.arctanh(value)), moved / (1 - value**2), cluster, confidence=confidence
+    )
+    return float(np.tanh(found.low)), float(np.tanh(found.high))
 
 
 def alpha_if_deleted(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import pearsonr
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.stats.factors import correlations_of
@@ -142,3 +143,20 @@ def test_what_cannot_be_computed_is_said():
 
 def test_one_answer_has_no_interval():
     assert np.isnan(feldt(0.8, 1, 5).low)
+
+
+def test_the_interval_of_an_item_and_the_others_is_about_fishers_for_normal_answers():
+    found = corrected_item_total(ANSWERS)
+    for item, row in found.iterrows():
+        others = np.delete(ANSWERS, item, axis=1).sum(axis=1)
+        expected = pearsonr(ANSWERS[:, item], others)
+        interval = expected.confidence_interval()
+        assert row["item_total"] == pytest.approx(expected.statistic)
+        assert (row["total_low"], row["total_high"]) == pytest.approx(tuple(interval), abs=0.02)
+
+
+def test_the_interval_of_items_that_are_nearly_copies_ends_below_1():
+    one = RANDOM.standard_normal((6, 1))
+    found = corrected_item_total(one + 0.05 * RANDOM.standard_normal((6, 3)))
+    assert (found["total_high"] < 1).all()
+    assert (found["total_high"] > found["item_total"]).all()
