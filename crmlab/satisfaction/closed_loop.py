@@ -152,8 +152,8 @@ class ClosedLoop(Result):
         if not len(self.days):
             return ""
         return _(
-            "Where it was made, half of the contacts came within {median} days, nine in ten within "
-            "{late}."
+            "Where it was made in time, half of the contacts came within {median} days, nine in "
+            "ten within {late}."
         ).format(median=number(self.days.median(), 1), late=number(self.days.quantile(0.9), 1))
 
     def _groups(self) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from crmlab.errors import CrmlabError
+from crmlab.data import model as data_model
+from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number, percent
 from crmlab.satisfaction.ratings import (
+    ANSWERS,
     LARGEST,
-    NEEDS,
     Rated,
     check_apart,
     deviation,
@@ -26,6 +27,7 @@ from crmlab.satisfaction.ratings import (
     quoted,
     rated,
     standardised,
+    usual_outcome,
 )
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.sources import Workspace
 
-#: The two first are called certain from this share of resamples on.
+#: The two first are said to be hardly others from this share of resamples on.
 CERTAIN = 0.95
 #: Of more items than this only those that are associated are named in a sentence.
 NAMED = 8
@@ -60,6 +62,9 @@ SOME, MUCH = 1.5, 5.0
 
 
 # --- the measure
+
+#: An outcome of more different values than this has no steps that an ordered logit could count.
+STEPS = 21
 
 
 @dataclass(frozen=True, repr=False)
@@ -200,7 +205,10 @@ class Drivers(Result):
         if not np.isfinite(self.agreement):
             return said
         certain = (
-            _("These two come first in {share} of resamples: that is as good as certain.")
+            _(
+                "These two come first in {share} of resamples, so with other customers asked it "
+                "would hardly be others."
+            )
             if self.agreement >= CERTAIN
             else _(
                 "These two come first in only {share} of resamples, so with other customers "
@@ -400,11 +408,11 @@ class OrderedDrivers(Drivers):
         )
 
 
-@measure(needs=NEEDS)
+@measure(needs=ANSWERS)
 def drivers(
     crm: Workspace,
     *,
-    of: str = "overall",
+    of: str | None = None,
     items: str | Sequence[str] | None = None,
     model: Literal["ols", "logit"] = "ols",
     confidence: float = 0.95,
@@ -416,10 +424,11 @@ def drivers(
     Parameters
     ----------
     crm : Workspace
-        With surveys: response_id, overall (or the outcome named); answers: response_id, item,
-        aspect, value. Weights, customers and the declared items are used where there are any.
-    of : str
-        The outcome: a column of surveys that holds numbers, such as ``"recommend"``.
+        With surveys: response_id and the outcome; answers: response_id, item, aspect, value. Weights, customers and the declared items are used where there are any.
+    of : str, optional
+        The outcome: a column of surveys that holds numbers, such as ``"recommend"``; an item that
+        was rated; or a dimension, which stands for the mean of its items. By default overall
+        satisfaction, and where that was not asked the dimension ``"satisfaction"``.
     items : str or sequence of str, optional
         A dimension of the questionnaire or items; by default the items of logistics service, and
         where there are none, all that were rated.
@@ -476,7 +485,9 @@ def drivers(
     """
     if model not in ("ols", "logit"):
         raise CrmlabError(_('model is "ols" or "logit"; it is {model}.').format(model=repr(model)))
-    require(crm, "satisfaction.drivers", crm.missing({"surveys": (of,)}))
+    of = usual_outcome(crm) if of is None else of
+    if of in data_model.table("surveys").names:
+        require(crm, "satisfaction.drivers", crm.missing({"surveys": (of,)}))
     ratings = rated(crm, of, items, most=LARGEST if model == "logit" else None)
     regression = _regression(ratings, confidence)
     names = names_of(crm, ratings)
@@ -571,6 +582,14 @@ def _by_logit(
 ) -> OrderedDrivers:
     from scipy.stats import spearmanr
 
+    steps = ratings.y.nunique()
+    if steps > STEPS:
+        raise NotEnoughData(
+            _(
+                "An ordered logit needs an outcome of few steps; this one takes {count} values. "
+                "Name a single item with of=."
+            ).format(count=number(steps))
+        )
     fit = ordered(
         standardised(ratings.x, ratings.weights),
         ratings.y,

@@ -59,7 +59,7 @@ FIELDS = {
 }
 #: What is compared is this part of the way from the present rating to the top of its scale.
 STEP = 0.1
-#: The two to invest in are called certain from this share of resamples on.
+#: The two to invest in are said to be hardly others from this share of resamples on.
 CERTAIN = 0.95
 #: Where a dot's name may stand: so many lines above it, to the right (1) or to the left (-1).
 PLACES = [(0, 1), (0, -1), *((up, side) for up in (1, 2, 3, -1, -2, 4, 5, 6) for side in (1, -1))]
@@ -349,8 +349,8 @@ class ImportancePerformance(Result):
         )
         verdict = (
             _(
-                "That these two gain most is as good as certain; what raising them costs is "
-                "another question."
+                "With other customers asked it would hardly be others that gain most; what raising "
+                "them costs is another question."
             )
             if self.both >= CERTAIN
             else _(
