@@ -61,10 +61,10 @@ NAMED = 8
 SOME, MUCH = 1.5, 5.0
 
 
-# --- the measure
-
 #: An outcome of more different values than this has no steps that an ordered logit could count.
 STEPS = 21
+
+# --- the measure
 
 
 @dataclass(frozen=True, repr=False)
@@ -424,7 +424,8 @@ def drivers(
     Parameters
     ----------
     crm : Workspace
-        With surveys: response_id and the outcome; answers: response_id, item, aspect, value. Weights, customers and the declared items are used where there are any.
+        With surveys: response_id and the outcome; answers: response_id, item, aspect, value.
+        Weights, customers and the declared items are used where there are any.
     of : str, optional
         The outcome: a column of surveys that holds numbers, such as ``"recommend"``; an item that
         was rated; or a dimension, which stands for the mean of its items. By default overall

@@ -33,6 +33,13 @@ NEEDS = {
     "surveys": ["response_id", "overall"],
     "answers": ["response_id", "item", "aspect", "value"],
 }
+#: What is needed where the outcome is itself an item or a dimension of the questionnaire.
+ANSWERS = {
+    "surveys": ["response_id"],
+    "answers": ["response_id", "item", "aspect", "value"],
+}
+#: The dimension that is the outcome where overall satisfaction was not asked.
+SATISFACTION = "satisfaction"
 #: The items that are rated by everyone in the book's questionnaire.
 USUAL = "logistics_service"
 #: Fewer questionnaires per item than this are not enough for a regression.
@@ -113,6 +120,26 @@ class Rated:
         return " ".join(found)
 
 
+def usual_outcome(crm: Workspace) -> str:
+    """Overall satisfaction; where it was not asked, the dimension that is called satisfaction.
+
+    Raises
+    ------
+    NotEnoughData
+        If there is neither.
+    """
+    if crm.has("surveys", "overall"):
+        return "overall"
+    if SATISFACTION in set(items(crm)["dimension"]):
+        return SATISFACTION
+    raise NotEnoughData(
+        _(
+            "Drivers need an outcome: the column surveys.overall, or items of a dimension called "
+            "satisfaction. Name another one with of=."
+        )
+    )
+
+
 def rated(
     crm: Workspace,
     of: str = "overall",
@@ -127,7 +154,8 @@ def rated(
     crm : Workspace
         With surveys: response_id and the outcome; answers: response_id, item, aspect, value.
     of : str
-        A column of surveys that holds numbers.
+        A column of surveys that holds numbers; an item that was rated; or a dimension, which
+        stands for the mean of its items. What is the outcome is not among the ratings.
     chosen : str or sequence of str, optional
         A dimension of the questionnaire, or items; by default the items of logistics service, and
         where the questionnaire has none, all that are rated.
@@ -148,13 +176,10 @@ def rated(
     """
     answered = responses(crm)
     frame = answered.frame.set_index("response_id")
-    if of not in frame or not pd.api.types.is_numeric_dtype(frame[of]):
-        raise UnknownName(
-            _("The outcome is a column of surveys that holds numbers, such as overall; not {of}.")
-            .format(of=of)
-        )  # fmt: skip
+    outcome, own = _outcome(crm, frame, of)
     ratings = _ratings(crm, chosen)
-    outcome = frame[of].astype(float).reindex(ratings.index)
+    ratings = ratings.drop(columns=[item for item in own if item in ratings])
+    outcome = outcome.reindex(ratings.index)
     complete = ratings.notna().all(axis=1) & outcome.notna()
     x, y = ratings[complete], outcome[complete]
     differ = x.max() > x.min()
@@ -187,6 +212,24 @@ def _drawn(ratings: Rated, most: int) -> Rated:
         weights=ratings.weights[used],
         clusters=ratings.clusters[used],
         of_all=len(ratings.x),
+    )
+
+
+def _outcome(crm: Workspace, frame: pd.DataFrame, of: str) -> tuple[pd.Series, list[str]]:
+    """The outcome of each questionnaire, and the items that it is made of."""
+    if of in frame and pd.api.types.is_numeric_dtype(frame[of]):
+        return frame[of].astype(float), []
+    declared = items(crm)
+    if of in set(declared["dimension"]):
+        answers = wide(crm, "perception", dimensions=[of])
+        return answers.mean(axis=1, skipna=False), list(answers)
+    if of in set(declared["item"]):
+        return wide(crm, "perception")[of], [of]
+    raise UnknownName(
+        _(
+            "The outcome is a column of surveys that holds numbers, such as overall, or an item or "
+            "a dimension of the questionnaire; not {of}."
+        ).format(of=of)
     )
 
 
@@ -266,7 +309,11 @@ def listed(chosen: Sequence[str], names: Mapping[str, str]) -> str:
 
 def outcome_name(of: str) -> str:
     """Name of the outcome as it stands inside a sentence."""
-    known = {"overall": _("overall satisfaction"), "recommend": _("the will to recommend")}
+    known = {
+        "overall": _("overall satisfaction"),
+        "recommend": _("the will to recommend"),
+        SATISFACTION: _("satisfaction"),
+    }
     return known.get(of) or shown(of).label
 
 
