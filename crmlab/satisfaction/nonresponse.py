@@ -15,7 +15,6 @@ from crmlab.satisfaction.asked import (
     Asked,
     asked,
     category_labels,
-    holm,
     known,
     labels_of,
     points,
@@ -24,6 +23,7 @@ from crmlab.satisfaction.responses import clusters, facts
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats import weighted
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ class NonresponseBias(Result):
     def title(self) -> str:
         beyond = self.table[self.table["apart"]]
         if beyond.empty:
-            return _("Those who answered differ from those asked by no more than chance")
+            return _("No difference between those who answered and those asked is beyond chance")
         return _("Those who answered differ from those asked: {names}").format(
             names=_(", ").join(self._name(row) for row in beyond.itertuples())
         )
@@ -233,7 +233,7 @@ def nonresponse_bias(
                 "who answered."
             )
         )
-    table = pd.DataFrame(rows).assign(apart=holm(chances, 1 - confidence))
+    table = pd.DataFrame(rows).assign(apart=holm(chances, 1 - confidence)[0])
     order = table["standardised"].abs().sort_values(ascending=False, kind="stable").index
     table = table.loc[order].reset_index(drop=True)
     return NonresponseBias(table, Context.of(crm), found, tuple(unknown), confidence)
