@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData, UnknownName
@@ -239,33 +238,6 @@ def rake_to_asked(found: Asked, answers: pd.DataFrame, margins: Sequence[str]) -
 
 
 # --- words and decisions
-
-
-def holm(chances: Sequence[float], level: float) -> np.ndarray:
-    """Which of several differences are beyond chance, by Holm's correction.
-
-    Parameters
-    ----------
-    chances : sequence of float
-        Two-sided probabilities; one that is missing is not judged and does not count.
-    level : float
-
-    Returns
-    -------
-    numpy.ndarray of bool
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, float("nan")], 0.05).tolist()
-    [True, True, False]
-    """
-    from statsmodels.stats.multitest import multipletests
-
-    values = np.asarray(chances, float)
-    judged, found = np.isfinite(values), np.zeros(len(values), bool)
-    if judged.any():
-        found[judged] = multipletests(values[judged], alpha=level, method="holm")[0]
-    return found
 
 
 def points(size: float) -> str:

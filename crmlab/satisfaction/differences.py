@@ -31,6 +31,7 @@ from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure, require
 from crmlab.stats import weighted as survey
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -490,16 +491,10 @@ def _judged(values: NDArray[np.float64], customers: NDArray[np.intp]) -> bool:
 
 def _decided(table: pd.DataFrame, in_time: bool, confidence: float) -> pd.DataFrame:
     """With probabilities after Holm, the decisions, and the largest difference first."""
-    from statsmodels.stats.multitest import multipletests
-
     differs = pd.array([pd.NA] * len(table), dtype="boolean")
     judged = table["probability"].notna().to_numpy()
-    if judged.any():
-        rejected, adjusted = multipletests(
-            table.loc[judged, "probability"], 1 - confidence, method="holm"
-        )[:2]
-        table.loc[judged, "probability"] = adjusted
-        differs[judged] = rejected
+    holds, table["probability"] = holm(table["probability"], 1 - confidence)
+    differs[judged] = holds[judged]
     table = table.assign(differs=differs)
     if in_time:
         return table.iloc[::-1].reset_index(drop=True)

@@ -13,7 +13,7 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.pairs import FEWEST, NEEDS, Pairs, by_dimension, overall_mean, pairs
 from crmlab.satisfaction.responses import of_questionnaires
-from crmlab.satisfaction.servqual import design_words, holm, two
+from crmlab.satisfaction.servqual import design_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -25,6 +25,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats import weighted as survey
 from crmlab.stats.clustered import Estimate
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

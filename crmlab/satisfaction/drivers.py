@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ from crmlab.show.result import (
     measure,
     require,
 )
+from crmlab.stats.multiplicity import holm
 from crmlab.stats.ordered import ordered
 from crmlab.stats.relative_importance import (
     BOOTSTRAPPED,
@@ -517,7 +518,7 @@ def _regression(ratings: Rated, confidence: float) -> pd.DataFrame:
     chances = fit.pvalues.drop("const").to_numpy()
     associated = np.zeros(len(own), bool)
     if own.any():
-        associated[own] = _holm(chances[own], confidence)
+        associated[own] = holm(chances[own], 1 - confidence)[0]
     limits = fit.conf_int(1 - confidence).drop("const")
     value = fit.params.drop("const")
     scale = deviation(ratings.y, ratings.weights) / deviation(ratings.x, ratings.weights)
@@ -604,7 +605,7 @@ def _by_logit(
             "odds_ratio": np.exp(fit.table["coefficient"].to_numpy()),
             "low": np.exp(fit.table["low"].to_numpy()),
             "high": np.exp(fit.table["high"].to_numpy()),
-            "associated": _holm(fit.table["chance"].to_numpy(), confidence),
+            "associated": holm(fit.table["chance"].to_numpy(), 1 - confidence)[0],
         }
     )
     agree = spearmanr(table["odds_ratio"], regression["beta"]).statistic
@@ -671,9 +672,3 @@ def _method(ratings: Rated) -> str:
         "who answered more than once, of the parts of R² percentiles of {resamples} resamples of "
         "customers; differences judged after Holm's correction."
     )
-
-
-def _holm(chances: Array, confidence: float) -> Any:
-    from statsmodels.stats.multitest import multipletests
-
-    return multipletests(chances, 1 - confidence, method="holm")[0]

@@ -18,7 +18,6 @@ from crmlab.satisfaction.servqual import (
     chance,
     design_words,
     dimension_labels,
-    holm,
     scale_words,
     two,
 )
@@ -26,6 +25,7 @@ from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats import weighted as survey
 from crmlab.stats.clustered import NOTHING, Estimate
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

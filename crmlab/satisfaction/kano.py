@@ -18,7 +18,7 @@ from crmlab.satisfaction.responses import (
     responses,
     wide,
 )
-from crmlab.satisfaction.servqual import FEWEST, NEEDS, chance, holm
+from crmlab.satisfaction.servqual import FEWEST, NEEDS, chance
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -30,6 +30,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats import kano as rules
 from crmlab.stats import weighted as survey
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

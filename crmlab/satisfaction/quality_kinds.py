@@ -13,7 +13,7 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.pairs import FEWEST, NEEDS, declared, one_scale, overall_mean, pairs
 from crmlab.satisfaction.responses import Responses, clusters, of_questionnaires, responses, wide
-from crmlab.satisfaction.servqual import chance, design_words, holm, item_labels, scale_words, two
+from crmlab.satisfaction.servqual import chance, design_words, item_labels, scale_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -24,6 +24,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats import weighted as survey
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.asked import NOT_GIVEN, Asked, asked, holm
+from crmlab.satisfaction.asked import NOT_GIVEN, Asked, asked
 from crmlab.satisfaction.responses import clusters, grouped_by
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats import weighted
 from crmlab.stats.clustered import Estimate
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -311,7 +312,7 @@ def _rates(frame: pd.DataFrame, group: pd.Series, by: str, confidence: float) ->
         chances.append(chance if row["customers"] >= FEWEST else np.nan)
         rows.append({by: value, **row, "verdict": "below" if apart < 0 else "above"})
     table = pd.DataFrame(rows)
-    beyond = holm(chances, 1 - confidence)
+    beyond = holm(chances, 1 - confidence)[0]
     table["verdict"] = table["verdict"].where(beyond, "alike").where(~np.isnan(chances), None)
     if by == "month":
         return table

@@ -16,9 +16,10 @@ from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, pairs
 from crmlab.satisfaction.responses import wide
-from crmlab.satisfaction.servqual import design_words, dimension_labels, holm, two
+from crmlab.satisfaction.servqual import design_words, dimension_labels, two
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

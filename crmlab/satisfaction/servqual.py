@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
@@ -27,6 +26,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats import weighted as survey
 from crmlab.stats.clustered import Estimate
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,36 +68,6 @@ def chance(found: Estimate, freedom: int, confidence: float = 0.95) -> float:
     if error == 0:
         return float(found.value == 0)
     return float(2 * t.sf(abs(found.value) / error, freedom))
-
-
-def holm(chances: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which of several findings hold together, and their adjusted probabilities (Holm 1979).
-
-    Parameters
-    ----------
-    chances : array_like of float
-        Probabilities; those that are NaN are not tested.
-    level : float
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Whether each holds, and the adjusted probabilities.
-
-    Examples
-    --------
-    >>> holds, adjusted = holm([0.01, 0.04, np.nan], 0.05)
-    >>> holds.tolist(), adjusted.tolist()
-    ([True, True, False], [0.02, 0.04, nan])
-    """
-    from statsmodels.stats.multitest import multipletests
-
-    each = np.asarray(chances, float)
-    known = np.isfinite(each)
-    holds, adjusted = np.zeros(len(each), bool), np.full(len(each), np.nan)
-    if known.any():
-        holds[known], adjusted[known] = multipletests(each[known], level, method="holm")[:2]
-    return holds, adjusted
 
 
 # --- the measure

@@ -25,6 +25,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats import weighted
+from crmlab.stats.multiplicity import holm
 from crmlab.stats.regression import least_squares
 
 if TYPE_CHECKING:
@@ -411,14 +412,9 @@ def _compared(frame: pd.DataFrame, flag: pd.Series, tier: pd.Series | None) -> d
 
 
 def _with_holm(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    from statsmodels.stats.multitest import multipletests
-
     table = pd.DataFrame(rows)
     known = table["p"].notna()
     table["beyond_chance"] = pd.Series(pd.NA, table.index, dtype="boolean")
-    if known.any():
-        table.loc[known, "beyond_chance"] = multipletests(
-            table.loc[known, "p"], alpha=1 - CONFIDENCE, method="holm"
-        )[0]
+    table.loc[known, "beyond_chance"] = holm(table.loc[known, "p"], 1 - CONFIDENCE)[0]
     table["room"] = table["difference"] * (1 - table["share"])
     return table.drop(columns="p")

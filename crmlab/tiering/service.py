@@ -22,6 +22,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats.intervals import design_effect, intraclass_correlation, wilson
+from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -391,9 +392,7 @@ def _difference(
 
 
 def _below(differences: list[tuple[float, float]], level: float) -> Any:
-    from statsmodels.stats.multitest import multipletests
-
-    rejected = multipletests([chance for _less, chance in differences], level, method="holm")[0]
+    rejected, _adjusted = holm([chance for _less, chance in differences], level)
     less = np.array([difference < 0 for difference, _chance in differences])
     return pd.array(rejected & less, dtype="boolean")
 

@@ -289,5 +289,7 @@ def test_without_any_outcome_drivers_are_refused_with_the_remedy():
     bare = from_frames(
         {"surveys": crm.surveys, "answers": crm.answers}, settings=model.Settings(items=items)
     )
-    with pytest.raises(NotEnoughData, match=r"Drivers need an outcome: the column surveys\.overall"):
+    with pytest.raises(
+        NotEnoughData, match=r"Drivers need an outcome: the column surveys\.overall"
+    ):
         drivers(bare)

@@ -13,7 +13,7 @@ from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.satisfaction.pairs import by_dimension, pairs
 from crmlab.satisfaction.responses import wide
-from crmlab.satisfaction.servqual import chance, gap_table, holm, servqual
+from crmlab.satisfaction.servqual import chance, gap_table, servqual
 from crmlab.stats.weighted import mean
 
 ITEMS = (
@@ -167,14 +167,10 @@ def test_answers_without_expectations_end_the_section_by_name():
         servqual(from_frames({"surveys": pd.DataFrame({"response_id": ["1"]})}))
 
 
-def test_chance_without_spread_is_nought_or_one_and_holm_passes_over_what_is_not_known():
+def test_chance_without_spread_is_nought_or_one():
     assert chance(mean([1.0, 1.0, 1.0]), 2) == 0
     assert chance(mean([0.0, 0.0, 0.0]), 2) == 1
     assert np.isnan(chance(mean([1.0]), 0))
-    holds, adjusted = holm([np.nan, 0.03, 0.02], 0.05)
-    assert holds.tolist() == [False, True, True]
-    np.testing.assert_allclose(adjusted, [np.nan, 0.04, 0.04])
-    assert holm([np.nan], 0.05)[0].tolist() == [False]
 
 
 def test_the_known_gaps_of_the_company_are_within_the_intervals(company):

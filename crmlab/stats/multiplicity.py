@@ -1,0 +1,47 @@
+"""Several findings at once: which of them hold together."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def holm(chances: ArrayLike, level: float) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which of several findings hold together, and their adjusted probabilities.
+
+    Parameters
+    ----------
+    chances : array_like of float
+        Two-sided probabilities by chance. One that is NaN is not judged and does not count among
+        the findings.
+    level : float
+        The probability of one false finding or more that is put up with, such as 0.05.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Whether each holds, False where it is not judged; and the adjusted probabilities, NaN there.
+
+    Notes
+    -----
+    The smallest of m probabilities is multiplied by m, the next by m − 1, and so on, each made no
+    smaller than the one before and no larger than 1. Computed by statsmodels.
+
+    References
+    ----------
+    Holm, S. (1979), Scandinavian Journal of Statistics 6, 65-70.
+
+    Examples
+    --------
+    >>> holds, adjusted = holm([0.01, 0.04, np.nan], 0.05)
+    >>> holds.tolist(), adjusted.tolist()
+    ([True, True, False], [0.02, 0.04, nan])
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    each = np.asarray(chances, dtype=float)
+    known = np.isfinite(each)
+    holds, adjusted = np.zeros(len(each), dtype=bool), np.full(len(each), np.nan)
+    if known.any():
+        holds[known], adjusted[known] = multipletests(each[known], level, method="holm")[:2]
+    return holds, adjusted
