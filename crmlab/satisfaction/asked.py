@@ -12,11 +12,11 @@ from crmlab.errors import NotEnoughData, UnknownName
 from crmlab.language import _, number
 from crmlab.satisfaction.responses import (
     CONVENIENCE,
-    _answered,
-    _complete,
-    _part,
+    answered_in,
     facts,
     of_questionnaires,
+    part_of,
+    with_all_columns,
 )
 from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
@@ -112,9 +112,9 @@ def asked(crm: Workspace) -> Asked:
     NotEnoughData
         If nobody answered, or everybody did: then the data do not say who was asked in vain.
     """
-    workspace, part = _part(crm)
-    surveys = _complete(workspace.surveys)
-    surveys = surveys.assign(answered=_answered(crm, surveys))
+    workspace, part = part_of(crm)
+    surveys = with_all_columns(workspace.surveys)
+    surveys = surveys.assign(answered=answered_in(crm, surveys))
     others = set(surveys["mode"].dropna()) - {*CONVENIENCE, *AGAIN}
     usual = surveys["mode"].isna() | surveys["mode"].isin(others)
     again = surveys["mode"].isin(AGAIN)

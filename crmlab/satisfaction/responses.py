@@ -123,12 +123,12 @@ def responses(crm: Workspace, *, modes: Sequence[str] | None = None) -> Response
     >>> found.frame["overall"].tolist(), found.left_out
     ([4, 5], {'call_centre': 1})
     """
-    workspace, part = _part(crm)
-    surveys = _complete(workspace.surveys)
+    workspace, part = part_of(crm)
+    surveys = with_all_columns(workspace.surveys)
     there = sorted(surveys["mode"].dropna().unique())
     chosen = _chosen(there, modes)
     of_mode = surveys["mode"].isna() | surveys["mode"].isin(chosen)
-    answered = _answered(crm, surveys)
+    answered = answered_in(crm, surveys)
     others = surveys.loc[answered & ~of_mode, "mode"].value_counts()
     frame = surveys[answered & of_mode]
     weighted = bool(frame["weight"].notna().any())
@@ -181,7 +181,7 @@ def weighed(found: Responses) -> Responses:
     return replace(found, frame=found.frame[counts].reset_index(drop=True), without_weight=without)
 
 
-def _complete(surveys: pd.DataFrame) -> pd.DataFrame:
+def with_all_columns(surveys: pd.DataFrame) -> pd.DataFrame:
     """With every column of the model, so that no measure asks for one that is not there."""
     absent = {
         column.name: pd.Series(
@@ -206,13 +206,14 @@ def _chosen(there: Sequence[str], modes: Sequence[str] | None) -> list[str]:
     return list(modes)
 
 
-def _answered(crm: Workspace, surveys: pd.DataFrame) -> pd.Series:
+def answered_in(crm: Workspace, surveys: pd.DataFrame) -> pd.Series:
+    """Which questionnaires were answered: those with a time of answer, or all if none has one."""
     if crm.has("surveys", "answered_at"):
         return surveys["answered_at"].notna()
     return pd.Series(True, surveys.index)
 
 
-def _part(crm: Workspace) -> tuple[Workspace, str]:
+def part_of(crm: Workspace) -> tuple[Workspace, str]:
     """The workspace, or so many of its customers that their questionnaires can be held."""
     rows = crm.rows("surveys")
     if rows <= LARGEST:
@@ -250,7 +251,7 @@ def facts(crm: Workspace) -> pd.DataFrame:
     >>> facts(crm)["tier"].tolist()
     ['key', nan]
     """
-    workspace, _said = _part(crm)
+    workspace, _said = part_of(crm)
     return workspace.query("questionnaires").set_index("response_id")
 
 
@@ -406,7 +407,7 @@ def wide(
     1            5.0  2.0
     2            4.0  NaN
     """
-    workspace, _said = _part(crm) if crm.has("surveys") else (crm, "")
+    workspace, _said = part_of(crm) if crm.has("surveys") else (crm, "")
     answers = workspace.answers
     of = answers[(answers["aspect"] == aspect) & answers["value"].notna()]
     declared = [
