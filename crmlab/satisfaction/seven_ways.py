@@ -114,7 +114,7 @@ class SevenWays(Result):
         if best.empty:
             return _("Seven ways: none goes with higher satisfaction by more than chance")
         largest = best.sort_values("room", ascending=False).iloc[0]
-        return _("Most room: “{way}”, there for {share} of answers").format(
+        return _("Most room beyond chance: “{way}”, there for {share} of answers").format(
             way=self._names()[largest["way"]], share=percent(largest["share"], 0)
         )
 
