@@ -32,7 +32,8 @@ START = (
 )
 #: Figures that prose may say: published facts, chosen thresholds and levels, not results.
 PUBLISHED = {
-    "02_satisfaction": {"5 %", "95 %"},  # the chance of a false finding, confidence
+    # the chance of a false finding, confidence; two chances and their odds
+    "02_satisfaction": {"5 %", "95 %", "50 %", "75 %"},
     "05_tiering": {
         *("5 %", "15 %", "20 %", "80 %", "95 %"),  # the course's table, ABC cuts, confidence
         *("10 %", "14 %", "50 %", "60 %", "90 %"),  # made up for a step or an exercise, and said so
