@@ -618,13 +618,17 @@ def explore_kano() -> None:
     from crmlab.show.widgets import explorer
 
     options = [(name, place) for place, name in enumerate(answer_names())]
-    style, layout = {"description_width": "initial"}, {"width": "420px"}
+    look: dict[str, Any] = {
+        "continuous_update": False,
+        "style": {"description_width": "160px"},
+        "layout": {"width": "520px"},
+    }
     controls = {
-        "there": ipywidgets.Dropdown(
-            options=options, value=0, description=_("If it is there"), style=style, layout=layout
+        "there": ipywidgets.SelectionSlider(
+            options=options, value=0, description=_("If it is there"), **look
         ),
-        "missing": ipywidgets.Dropdown(
-            options=options, value=2, description=_("If it is missing"), style=style, layout=layout
+        "missing": ipywidgets.SelectionSlider(
+            options=options, value=2, description=_("If it is missing"), **look
         ),
     }
     table = evaluation_table()

@@ -319,10 +319,8 @@ def follow(page, explorer, control, before: list[str]) -> list[str]:
 
 def leaves_the_controls(page) -> None:
     """The controls must not keep the focus among themselves."""
-    focusable = (
-        "document.querySelectorAll('.jupyter-widgets :is(input, select, [tabindex])').length"
-    )
-    for _ in range(page.evaluate(focusable) + 1):
+    stops = ".jupyter-widgets :is(input, select, button, [tabindex], [contenteditable])"
+    for _ in range(page.locator(stops).count() + 1):
         page.keyboard.press("Tab")
         if not page.evaluate("document.activeElement.closest('.jupyter-widgets') !== null"):
             return
