@@ -411,9 +411,9 @@ def mcdonald_omega(
 
     Examples
     --------
-    >>> answers = [[1, 2, 1], [2, 2, 3], [3, 4, 3], [4, 3, 4], [5, 5, 4], [2, 3, 3]]
+    >>> answers = [[1, 2, 3], [2, 1, 2], [3, 2, 1], [3, 5, 4], [5, 4, 5], [4, 4, 3]]
     >>> round(mcdonald_omega(answers).value, 3)
-    0.941
+    0.851
     """
     kept, weight, cluster = _complete(_table(items), weights, clusters)
     check_confidence(confidence)
