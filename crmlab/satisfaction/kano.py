@@ -614,6 +614,7 @@ def _free(box: tuple[float, ...], taken: Sequence[tuple[float, ...]]) -> bool:
 def explore_kano() -> None:
     """Two answers to choose, and the cell of Kano's table in which they meet."""
     import ipywidgets
+    from matplotlib.patches import Rectangle
 
     from crmlab.show.widgets import explorer
 
@@ -634,7 +635,10 @@ def explore_kano() -> None:
     table = evaluation_table()
     with charts.house_style():
         axes = charts.new_axes(size=(7.2, 3.4))
-        frame = _draw_table(axes, table)
+        _draw_table(axes, table)
+        _keep_as_image(axes)
+        frame = Rectangle((2, 0), 1, 1, fc=charts.ORANGE, ec=charts.ORANGE, alpha=0.25)
+        axes.add_patch(frame)
 
     def move(there: int, missing: int) -> None:
         frame.set_xy((missing, there))
@@ -650,10 +654,7 @@ def explore_kano() -> None:
     explorer(figure, move, words, controls)
 
 
-def _draw_table(axes: Axes, table: pd.DataFrame) -> Any:
-    """The table as a picture, and the frame that marks one of its cells."""
-    from matplotlib.patches import Rectangle
-
+def _draw_table(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xlim(0, 5)
     axes.set_ylim(5, 0)
     middle = np.arange(5) + 0.5
@@ -668,6 +669,22 @@ def _draw_table(axes: Axes, table: pd.DataFrame) -> Any:
                 column + 0.5, row + 0.5, table.iloc[row, column],
                 ha="center", va="center", fontsize=9,
             )  # fmt: skip
-    return axes.add_patch(
-        Rectangle((2, 0), 1, 1, facecolor=charts.ORANGE, alpha=0.25, edgecolor=charts.ORANGE)
-    )
+
+
+def _keep_as_image(axes: Axes) -> None:
+    """Draw all words once, as pixels above what comes later: a move need not set them again."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure: Any = axes.figure
+    figure.set_dpi(charts.DPI)
+    canvas = FigureCanvasAgg(figure)
+    grounds = (figure.patch, axes.patch)
+    for ground in grounds:
+        ground.set_visible(False)
+    canvas.draw()
+    figure.set_layout_engine("none")
+    for artist in axes.get_children():
+        artist.set_visible(False)
+    for ground in grounds:
+        ground.set_visible(True)
+    figure.figimage(np.array(canvas.buffer_rgba()), zorder=1)

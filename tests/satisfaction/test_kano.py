@@ -1,9 +1,13 @@
 """Kano's classes, when they can be told, and the map of better and worse."""
 
+import io
 import tomllib
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
+from matplotlib.patches import Rectangle
 
 import crmlab
 from crmlab.data.bundled import datasets_folder
@@ -11,7 +15,7 @@ from crmlab.data.model import Item, Settings
 from crmlab.data.simulate import instrument
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData
-from crmlab.satisfaction.kano import evaluation_table, explore_kano, kano
+from crmlab.satisfaction.kano import _draw_table, evaluation_table, explore_kano, kano
 from crmlab.show import charts
 from crmlab.stats import kano as rules
 
@@ -202,6 +206,16 @@ def test_the_explorer_shows_where_two_answers_meet(monkeypatch):
     (marked,) = caught["figure"].axes[0].patches
     caught["move"](there=0, missing=4)
     assert marked.get_xy() == (4, 0)
+    with charts.house_style():
+        drawn_anew = charts.new_axes(size=(7.2, 3.4))
+        _draw_table(drawn_anew, evaluation_table())
+        drawn_anew.add_patch(
+            Rectangle((4, 0), 1, 1, fc=charts.ORANGE, ec=charts.ORANGE, alpha=0.25)
+        )
+        shown, anew = (
+            imread(io.BytesIO(charts.png(one))) for one in (caught["figure"], drawn_anew.figure)
+        )
+    np.testing.assert_allclose(shown, anew, atol=3 / 255)
     said = caught["words"](0, 4)
     assert said == "I like it if it is there, I dislike it if it is missing: one-dimensional."
     assert set(caught["controls"]) == {"there", "missing"}
