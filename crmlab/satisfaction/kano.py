@@ -11,14 +11,9 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, current_language, ngettext, number, percent
-from crmlab.satisfaction.responses import (
-    Responses,
-    clusters,
-    of_questionnaires,
-    responses,
-    wide,
-)
-from crmlab.satisfaction.servqual import FEWEST, NEEDS, chance
+from crmlab.satisfaction.pairs import FEWEST, NEEDS, left_out, left_out_words
+from crmlab.satisfaction.responses import Responses, clusters, responses, weighed, wide
+from crmlab.satisfaction.servqual import chance
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -108,42 +103,33 @@ class KanoPairs:
     frame : pandas.DataFrame
         item, functional, dysfunctional, kind, weight, cluster.
     found : Responses
-    weightless, unasked : int
-        Answered questionnaires that have the weight 0; without any pair.
+    unasked : int
+        Answered questionnaires without any pair.
     halves, others : int
         Pairs with one answer missing; with an answer that is none of the five.
     """
 
     frame: pd.DataFrame
     found: Responses
-    weightless: int
     unasked: int
     halves: int
     others: int
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, each with its count."""
-        found = list(self.found.exclusions())
-        for reason, count in (
-            (_("answered, but of weight 0"), self.weightless),
-            (_("answered, but no pair of questions"), self.unasked),
-        ):
-            if count:
-                found.append(of_questionnaires(reason, count))
-        for reason, count in (
-            (_("one of the two answers is missing"), self.halves),
-            (_("an answer that is none of the five"), self.others),
-        ):
-            if count:
-                unit = ngettext("pair of answers", "pairs of answers", count)
-                found.append(Exclusion(reason, count, unit))
-        return tuple(found)
-
-    def left_out(self) -> str:
-        """What is left out, in a sentence."""
-        parts = [one.words() for one in self.exclusions()]
-        said = _("Left out: {parts}.").format(parts=_("; ").join(parts)) if parts else ""
-        return " ".join(part for part in (said, self.found.part) if part)
+        of_pairs = {
+            _("one of the two answers is missing"): self.halves,
+            _("an answer that is none of the five"): self.others,
+        }
+        return (
+            *self.found.exclusions(),
+            *left_out(_("answered, but no pair of questions"), self.unasked),
+            *(
+                Exclusion(reason, count, ngettext("pair of answers", "pairs of answers", count))
+                for reason, count in of_pairs.items()
+                if count
+            ),
+        )
 
 
 def pairs_of_answers(crm: Workspace) -> KanoPairs:
@@ -159,11 +145,10 @@ def pairs_of_answers(crm: Workspace) -> KanoPairs:
     NotEnoughData
         If there is no such pair.
     """
-    found = responses(crm)
-    counted = found.frame[found.frame["weight"] > 0]
+    found = weighed(responses(crm))
     there, missing = wide(crm, "functional"), wide(crm, "dysfunctional")
     items = [*there.columns, *(item for item in missing if item not in there)]
-    ids = counted["response_id"]
+    ids = found.frame["response_id"]
     there = there.reindex(index=ids, columns=items)
     missing = missing.reindex(index=ids, columns=items)
     count = len(items)
@@ -172,8 +157,8 @@ def pairs_of_answers(crm: Workspace) -> KanoPairs:
             "item": np.tile(np.array(items, object), len(ids)),
             "functional": there.to_numpy().ravel(),
             "dysfunctional": missing.to_numpy().ravel(),
-            "weight": np.repeat(counted["weight"].to_numpy(float), count),
-            "cluster": np.repeat(clusters(counted), count),
+            "weight": np.repeat(found.frame["weight"].to_numpy(float), count),
+            "cluster": np.repeat(clusters(found.frame), count),
             "questionnaire": np.repeat(np.arange(len(ids)), count),
         }
     )
@@ -193,7 +178,6 @@ def pairs_of_answers(crm: Workspace) -> KanoPairs:
     return KanoPairs(
         frame,
         found,
-        len(found.frame) - len(counted),
         int(unasked),
         int((one & ~both).sum()),
         int((both & ~fits).sum()),
@@ -367,7 +351,8 @@ class Kano(Result):
             "Each attribute was answered in {count} questionnaires; together they come from "
             "{customers} customers."
         ).format(count=count, customers=number(frame["cluster"].nunique()))
-        return " ".join(part for part in (said, self.pairs.left_out()) if part)
+        missing = left_out_words(self.pairs.exclusions(), self.pairs.found.part)
+        return " ".join(part for part in (said, missing) if part)
 
     def alt(self) -> str:
         names = kind_names()
@@ -491,11 +476,7 @@ def kano(crm: Workspace, *, confidence: float = 0.95) -> Kano:
 
 def _treated(first: str, second: str, told: bool) -> str:
     """The class to work with: by the rule where the two most frequent cannot be told apart."""
-    return first if told else CODES[rules.by_rule([_letter(first), _letter(second)])]
-
-
-def _letter(kind: str) -> str:
-    return next(letter for letter, code in CODES.items() if code == kind)
+    return first if told else min(first, second, key=list(CODES.values()).index)
 
 
 def _both_names(crm: Workspace) -> dict[str, dict[str, str]]:
@@ -531,10 +512,13 @@ def _attribute(item: str, part: pd.DataFrame, confidence: float) -> dict[str, An
         "customers": many,
         "chance": chance(strength, many - 1, confidence),
     }
-    return row | _coefficients(part, confidence) | _scores(part, how)
+    return row | _coefficients(part, shares, confidence) | _scores(part, how)
 
 
-def _coefficients(part: pd.DataFrame, confidence: float) -> dict[str, float]:
+def _coefficients(
+    part: pd.DataFrame, shares: Mapping[str, float], confidence: float
+) -> dict[str, float]:
+    better_value, worse_value = rules.coefficients(*(shares[CODES[letter]] for letter in "AOMI"))
     part = part[~part["kind"].isin(["reverse", "questionable"])]
     how: dict[str, Any] = {
         "weights": part["weight"].to_numpy(),
@@ -544,10 +528,10 @@ def _coefficients(part: pd.DataFrame, confidence: float) -> dict[str, float]:
     better = survey.share(part["kind"].isin(["attractive", "one_dimensional"]), **how)
     worse = survey.share(part["kind"].isin(["one_dimensional", "must_be"]), **how)
     return {
-        "better": better.value,
+        "better": better_value,
         "better_low": better.low,
         "better_high": better.high,
-        "worse": -worse.value,
+        "worse": worse_value,
         "worse_low": -worse.high,
         "worse_high": -worse.low,
     }

@@ -1,4 +1,4 @@
-"""Expectations and perceptions of the same items, answered in the same questionnaire."""
+"""Two aspects of the same items, such as expectation and perception, in the same questionnaire."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from crmlab.satisfaction.responses import (
     items,
     of_questionnaires,
     responses,
+    weighed,
     wide,
 )
 from crmlab.show.once import once
@@ -43,7 +44,7 @@ class Pairs:
     items : pandas.DataFrame
         The items in the order of the questionnaire: item, dimension, minimum, maximum, quality.
     found : Responses
-        All answered questionnaires.
+        All answered questionnaires that count.
     """
 
     frame: pd.DataFrame
@@ -57,12 +58,13 @@ class Pairs:
         """Customers who answered."""
         return int(self.frame["cluster"].nunique())
 
-    def exclusions(self) -> tuple[Exclusion, ...]:
-        """What is left out, each with its count."""
+    def exclusions(self, *besides: Exclusion) -> tuple[Exclusion, ...]:
+        """What is left out, each with its count; `besides` is left out of the pairs."""
         unasked = len(self.found.frame) - len(self.frame)
-        return (*self.found.exclusions(), *_left_out(_no_pair(), unasked))
+        reason = _("answered, but no item with both expectation and perception")
+        return (*self.found.exclusions(), *left_out(reason, unasked), *besides)
 
-    def sentence(self) -> str:
+    def sentence(self, *besides: Exclusion) -> str:
         """Who answered, and what is left out."""
         who = ngettext(
             "{questionnaires} questionnaire of {customers} customers has the expectation and the "
@@ -71,21 +73,23 @@ class Pairs:
             "the perception of the same item.",
             len(self.frame),
         ).format(questionnaires=number(len(self.frame)), customers=number(self.customers))
-        return " ".join(part for part in (who, self.left_out()) if part)
-
-    def left_out(self) -> str:
-        """What is left out, in a sentence."""
-        parts = [one.words() for one in self.exclusions()]
-        said = _("Left out: {parts}.").format(parts=_("; ").join(parts)) if parts else ""
-        return " ".join(part for part in (said, self.found.part) if part)
+        more = _("; ").join(one.words() for one in besides)
+        parts = [who, left_out_words(self.exclusions(), self.found.part)]
+        if more:
+            parts.append(_("Left out besides: {parts}.").format(parts=more))
+        return " ".join(part for part in parts if part)
 
 
-def _no_pair() -> str:
-    return _("answered, but no item with both expectation and perception")
+def left_out(reason: str, count: int) -> tuple[Exclusion, ...]:
+    """So many questionnaires left out; nothing where there are none."""
+    return (of_questionnaires(reason, count),) if count else ()
 
 
-def _left_out(reason: str, count: int) -> list[Exclusion]:
-    return [of_questionnaires(reason, count)] if count else []
+def left_out_words(exclusions: Sequence[Exclusion], part: str) -> str:
+    """What is left out, in a sentence; `part` says what the questionnaires are a sample of."""
+    parts = _("; ").join(one.words() for one in exclusions)
+    said = _("Left out: {parts}.").format(parts=parts) if parts else ""
+    return " ".join(words for words in (said, part) if words)
 
 
 @once
@@ -120,27 +124,50 @@ def pairs(crm: Workspace) -> Pairs:
     >>> found.customers, float((found.perception - found.expectation)["tan1"].mean())
     (12, -1.0)
     """
-    found = responses(crm)
-    expected, perceived = wide(crm, "expectation"), wide(crm, "perception")
-    both = [item for item in expected if item in perceived]
-    ids = found.frame["response_id"]
-    expected, perceived = (table[both].reindex(ids) for table in (expected, perceived))
-    complete = expected.notna() & perceived.notna()
+    few = _(
+        "Gaps need the expectation and the perception of the same item from {fewest} "
+        "customers at least; there are {customers}."
+    )
+    found, frame, expected, perceived = of_both(crm, "expectation", "perception", few)
+    return Pairs(frame, expected, perceived, one_scale(declared(crm, list(expected))), found)
+
+
+def of_both(
+    crm: Workspace, first: str, second: str, few: str
+) -> tuple[Responses, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The answers to two aspects of the same items, where both were answered.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With surveys: response_id, and answers: response_id, item, aspect, value.
+    first, second : str
+        The aspects.
+    few : str
+        What is said if they come from fewer than ten customers.
+
+    Returns
+    -------
+    tuple
+        All answered questionnaires that count; those with both aspects of an item, with `cluster`;
+        and their answers to either aspect, a column per item, NaN where the other is missing.
+    """
+    found = weighed(responses(crm))
+    answers = [wide(crm, aspect) for aspect in (first, second)]
+    items = [item for item in answers[0] if item in answers[1]]
+    one, other = (table[items].reindex(found.frame["response_id"]) for table in answers)
+    complete = one.notna() & other.notna()
     some = complete.any(axis=1).to_numpy()
     frame = found.frame[some].reset_index(drop=True)
     frame = frame.assign(cluster=clusters(frame))
-    if frame["cluster"].nunique() < FEWEST:
-        raise NotEnoughData(
-            _(
-                "Gaps need the expectation and the perception of the same item from {fewest} "
-                "customers at least; there are {customers}."
-            ).format(fewest=FEWEST, customers=frame["cluster"].nunique())
-        )
-    expected, perceived = (
+    customers = frame["cluster"].nunique()
+    if customers < FEWEST:
+        raise NotEnoughData(few.format(fewest=FEWEST, customers=customers))
+    one, other = (
         table.where(complete)[some].reset_index(drop=True).rename_axis(columns=None)
-        for table in (expected, perceived)
+        for table in (one, other)
     )
-    return Pairs(frame, expected, perceived, one_scale(declared(crm, both)), found)
+    return found, frame, one, other
 
 
 def declared(crm: Workspace, codes: Sequence[str]) -> pd.DataFrame:

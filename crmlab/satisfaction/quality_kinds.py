@@ -11,8 +11,18 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.pairs import FEWEST, NEEDS, declared, one_scale, overall_mean, pairs
-from crmlab.satisfaction.responses import Responses, clusters, of_questionnaires, responses, wide
+from crmlab.satisfaction.pairs import (
+    NEEDS,
+    by_dimension,
+    declared,
+    left_out,
+    left_out_words,
+    of_both,
+    one_scale,
+    overall_mean,
+    pairs,
+)
+from crmlab.satisfaction.responses import Responses
 from crmlab.satisfaction.servqual import chance, design_words, item_labels, scale_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -199,17 +209,14 @@ class QualityKinds(Result):
         who = _("These are {questionnaires} questionnaires of {customers} customers.").format(
             questionnaires=number(len(frame)), customers=number(frame["cluster"].nunique())
         )
-        parts = [one.words() for one in self._exclusions()]
-        if not parts:
-            return who
-        return " ".join([who, _("Left out: {parts}.").format(parts=_("; ").join(parts))])
+        said = left_out_words(self._exclusions(), self.rated.found.part)
+        return " ".join(part for part in (who, said) if part)
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         found = self.rated.found
         unasked = len(found.frame) - len(self.rated.frame)
         reason = _("answered, but none of these items")
-        more = [of_questionnaires(reason, unasked)] if unasked else []
-        return (*found.exclusions(), *more)
+        return (*found.exclusions(), *left_out(reason, unasked))
 
     def _mark_mean(self, axes: Axes, kind: str) -> None:
         row, ends = self._row(kind), self._ends()
@@ -352,27 +359,13 @@ def _rated(crm: Workspace, against: str | None) -> tuple[Rated, str]:
 
 
 def _with_importance(crm: Workspace) -> Rated:
-    found = responses(crm)
-    perceived, important = wide(crm, "perception"), wide(crm, "importance")
-    names = [item for item in perceived if item in important]
-    ids = found.frame["response_id"]
-    perceived, important = (table[names].reindex(ids) for table in (perceived, important))
-    complete = perceived.notna() & important.notna()
-    some = complete.any(axis=1).to_numpy()
-    frame = found.frame[some].reset_index(drop=True)
-    frame = frame.assign(cluster=clusters(frame))
-    if frame["cluster"].nunique() < FEWEST:
-        raise NotEnoughData(
-            _(
-                "The map needs perception and importance of the same item from {fewest} customers "
-                "at least; there are {customers}."
-            ).format(fewest=FEWEST, customers=frame["cluster"].nunique())
-        )
-    perceived, important = (
-        table.where(complete)[some].reset_index(drop=True).rename_axis(columns=None)
-        for table in (perceived, important)
+    few = _(
+        "The map needs perception and importance of the same item from {fewest} customers "
+        "at least; there are {customers}."
     )
-    return Rated(frame, perceived, important, one_scale(declared(crm, names)), found)
+    found, frame, perceived, important = of_both(crm, "perception", "importance", few)
+    items = one_scale(declared(crm, list(perceived)))
+    return Rated(frame, perceived, important, items, found)
 
 
 def _map(rated: Rated, against: str) -> pd.DataFrame:
@@ -427,24 +420,21 @@ def _table(rated: Rated, against: str, confidence: float) -> pd.DataFrame:
 
 def _by_kind(values: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     """Each questionnaire's mean of either kind, their difference, and that within dimensions."""
-    found = pd.DataFrame({kind: _mean_of(values, items, kind) for kind in KINDS})
+    found = _means_of(values, items)
     found["difference"] = found["technical"] - found["functional"]
-    mixed = items.groupby("dimension")["quality"].nunique()
-    mixed = [name for name in mixed.index[mixed == 2] if name]
+    mixed = [
+        _means_of(values, part)
+        for name, part in items.groupby("dimension")
+        if name and part["quality"].nunique() == len(KINDS)
+    ]
     if len(set(items["dimension"])) > 1 and mixed:
-        own = [items[items["dimension"] == name] for name in mixed]
-        apart = [
-            _mean_of(values, part, "technical") - _mean_of(values, part, "functional")
-            for part in own
-        ]
+        apart = [part["technical"] - part["functional"] for part in mixed]
         found["within"] = overall_mean(pd.concat(apart, axis=1))
     return found
 
 
-def _mean_of(values: pd.DataFrame, items: pd.DataFrame, kind: str) -> pd.Series:
-    cells = values[items.loc[items["quality"] == kind, "item"].tolist()]
-    enough = 2 * cells.notna().sum(axis=1) >= cells.shape[1]
-    return cells.mean(axis=1).where(enough)
+def _means_of(values: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    return by_dimension(values, items.assign(dimension=items["quality"]))[list(KINDS)]
 
 
 def kind_names() -> Mapping[str, str]:

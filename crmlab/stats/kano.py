@@ -7,7 +7,7 @@ live with it, 5 I dislike it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,17 +80,6 @@ def ranked(amounts: Mapping[str, float]) -> tuple[str, str]:
     """
     order = sorted(CLASSES, key=lambda name: (-amounts.get(name, 0), CLASSES.index(name)))
     return order[0], order[1]
-
-
-def by_rule(classes: Sequence[str]) -> str:
-    """Which of some classes counts by the rule M > O > A > I, the most pressing first.
-
-    Examples
-    --------
-    >>> by_rule(["A", "O"])
-    'O'
-    """
-    return min(classes, key=CLASSES.index)
 
 
 def coefficients(

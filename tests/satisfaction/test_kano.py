@@ -124,7 +124,7 @@ def test_answers_of_weight_0_do_not_count_and_are_said():
     result = kano(workspace({"M": 20, "A": 30}, weights={"M": 1.0, "A": 0.0}))
     assert result.table["class"].tolist() == ["must_be"]
     found = {one.reason: one.count for one in result.definition.exclusions}
-    assert found == {"answered, but of weight 0": 30}
+    assert found == {"answered, but without a weight": 30}
 
 
 def test_answers_of_the_same_customers_count_for_less():

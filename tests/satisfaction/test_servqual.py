@@ -94,6 +94,18 @@ def test_a_gap_counts_only_where_both_were_answered():
     assert "1 questionnaire (answered, but no item with both" in result.reading()
 
 
+def test_questionnaires_of_weight_0_do_not_count_and_are_said():
+    expected, perceived = [5.0, 6, 7, 6] * 3, [5.0, 5, 6, 6] * 3
+    answers = {("expectation", "rel1"): expected, ("perception", "rel1"): perceived}
+    more = {key: [*values, 7.0, 1.0] for key, values in answers.items()}
+    plain = servqual(workspace(answers))
+    result = servqual(workspace(more, weight=[1.0] * 12 + [0.0] * 2))
+    pd.testing.assert_frame_equal(result.table, plain.table)
+    found = {one.reason: one.count for one in result.definition.exclusions}
+    assert found == {"answered, but without a weight": 2}
+    assert "12 questionnaires of 12 customers" in result.reading()
+
+
 def test_half_of_the_items_make_a_dimension_and_fewer_do_not():
     items = pd.DataFrame({"item": list("abc"), "dimension": ["one"] * 3})
     values = pd.DataFrame({"a": [1, 1.0], "b": [3, np.nan], "c": [np.nan] * 2})
