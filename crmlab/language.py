@@ -9,6 +9,8 @@ from __future__ import annotations
 import gettext as _gettext
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -60,6 +62,26 @@ def set_language(code: str) -> None:
 def current_language() -> str:
     """Code of the language in use."""
     return _current
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Another language inside a ``with`` block.
+
+    Examples
+    --------
+    >>> with speaking("zh_CN"):
+    ...     number(1234.5, 1), current_language()
+    ('1,234.5', 'zh_CN')
+    >>> current_language()
+    'en'
+    """
+    before = current_language()
+    set_language(code)
+    try:
+        yield
+    finally:
+        set_language(before)
 
 
 @cache

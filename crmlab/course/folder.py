@@ -12,9 +12,8 @@ from crmlab.course import copies
 from crmlab.course.copies import Options
 from crmlab.data.simulate.effects import datasets_folder
 from crmlab.errors import SourceNotFound
-from crmlab.language import _, ngettext, number
+from crmlab.language import _, ngettext, number, speaking
 from crmlab.report.chapters import all_chapters
-from crmlab.report.runner import speaking
 
 #: Files of the bundled company that say what a student is to find out.
 ANSWERS = ("effects.toml", "faults.csv", "SHA256SUMS")

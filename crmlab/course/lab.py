@@ -12,9 +12,8 @@ from pathlib import Path
 from crmlab.course import copies
 from crmlab.course.copies import Options
 from crmlab.errors import SourceNotFound
-from crmlab.language import _
+from crmlab.language import _, speaking
 from crmlab.report.chapters import Chapter, choose
-from crmlab.report.runner import speaking
 
 #: Folder of the copies, in the current one.
 FOLDER = "crmlab-notebooks"

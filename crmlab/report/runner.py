@@ -6,9 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -20,7 +19,7 @@ from nbformat import NotebookNode
 
 import crmlab
 from crmlab.errors import CrmlabError, SourceNotFound
-from crmlab.language import _, current_language, day, set_language
+from crmlab.language import _, day, speaking
 from crmlab.report import chapters as chapters_module
 from crmlab.report import execute
 from crmlab.report.chapters import Chapter
@@ -157,17 +156,6 @@ def open_workspace(data: str, files: str, student: str, as_of: str) -> Any:
     from crmlab.data import sources
 
     return sources.load(data, files=files, student=student, as_of=as_of)
-
-
-@contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Messages in that language inside a ``with`` block."""
-    before = current_language()
-    set_language(language)
-    try:
-        yield
-    finally:
-        set_language(before)
 
 
 def _made(out: Path) -> Path:
