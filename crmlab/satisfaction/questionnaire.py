@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import pandas as pd
 
 from crmlab.data import model
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
-from crmlab.language import _, current_language, number, set_language
+from crmlab.language import _, current_language, number, speaking
 from crmlab.satisfaction.kano import answer_names
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Questionnaire:
 
     def html(self) -> str:
         """The page: HTML without scripts or anything from elsewhere, to be printed on A4."""
-        with _in(self.language):
+        with speaking(self.language):
             return _page(self)
 
     def save(self, path: str | Path) -> Path:
@@ -145,12 +144,14 @@ class Questionnaire:
         path = Path(path)
         target = path.with_suffix(".toml")
         _check_target(path, target)
-        columns = [*IDENTIFYING, *(one.column for one in self.asked)]
+        empty = pd.DataFrame(columns=[*IDENTIFYING, *(one.column for one in self.asked)])
         if path.suffix == ".csv":
             # The mark at the beginning makes a spreadsheet read Chinese as it should.
-            path.write_text(",".join(columns) + "\n", encoding="utf-8-sig")
+            empty.to_csv(path, index=False, encoding="utf-8-sig")
         else:
-            _write_book(path, columns, self.questions)
+            with pd.ExcelWriter(path, engine="openpyxl") as book:
+                empty.to_excel(book, sheet_name="answers", index=False, freeze_panes=(1, 1))
+                self.questions.to_excel(book, sheet_name="questions", index=False)
         target.write_text(_mapping(self, path), encoding="utf-8")
         return target
 
@@ -207,7 +208,7 @@ def questionnaire(
                 "[[items]] in the mapping or in workspace.toml."
             )
         )
-    with _in(language or current_language()):
+    with speaking(language or current_language()):
         general = [_general(name) for name in GENERAL if _has_general(crm, name)]
         specific = [_specific(item, aspect) for item, aspect in pairs]
         ordered = sorted([*general, *specific], key=lambda one: PARTS.index(one.part))
@@ -217,17 +218,6 @@ def questionnaire(
             tuple(ordered),
             crm.settings,
         )
-
-
-@contextmanager
-def _in(language: str) -> Iterator[None]:
-    """Another language for a while."""
-    before = current_language()
-    set_language(language)
-    try:
-        yield
-    finally:
-        set_language(before)
 
 
 # --- what is asked
@@ -318,7 +308,7 @@ def _headings(company: str) -> dict[str, tuple[str, str]]:
         ),
         "importance": (
             _("How important it is"),
-            _("How important is each of these to you? Write a number on the scale."),
+            _("How important is each of these to you?"),
         ),
         "points": (
             _("A hundred points"),
@@ -354,19 +344,11 @@ def _ends(part: str, column: str) -> tuple[str, str]:
 def _page(form: Questionnaire) -> str:
     css = (Path(__file__).parent / "questionnaire.css").read_text(encoding="utf-8")
     title = _("{company}: customer satisfaction survey").format(company=form.company)
+    numbered = list(enumerate(form.asked, start=1))
     body = [f"<h1>{_safe(title)}</h1>", *_introduction(form)]
-    place = 0
     for part in form.parts:
-        heading, about = _headings(form.company)[part]
-        body.append(f"<h2>{_safe(heading)}</h2>")
-        body.append(f'<p class="about">{_safe(about.format(company=form.company))}</p>')
-        for one in form.asked:
-            if one.part == part:
-                place += 1
-                body.append(_question(place, one))
-        if part == "points":
-            together = _("Together: {points}").format(points=100)
-            body.append(f'<p class="total">{_safe(together)}</p>')
+        questions = [_question(place, one) for place, one in numbered if one.part == part]
+        body.append(_block(part, form.company, questions))
     body += _closing()
     language = form.language.replace("_", "-")
     return (
@@ -374,6 +356,21 @@ def _page(form: Questionnaire) -> str:
         f"<title>{_safe(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
+    )
+
+
+def _block(part: str, company: str, questions: list[str]) -> str:
+    """A part: a table, because its head is printed again on every page that it goes on to."""
+    heading, about = _headings(company)[part]
+    rows = list(questions)
+    if part == "points":
+        together = _("Together: {points}").format(points=100)
+        rows.append(f'<p class="total">{_safe(together)}</p>')
+    return (
+        f'<table class="part {part}" role="presentation"><thead><tr><td><h2>{_safe(heading)}</h2>'
+        f'<p class="about">{_safe(about.format(company=company))}</p></td></tr></thead>\n<tbody>'
+        + "\n".join(f"<tr><td>{row}</td></tr>" for row in rows)
+        + "</tbody></table>"
     )
 
 
@@ -459,22 +456,6 @@ def _check_target(path: Path, target: Path) -> None:
                 "{file} is there already and may hold answers. Give another name, or move it away."
             ).format(file=there[0])
         )
-
-
-def _write_book(path: Path, columns: Sequence[str], questions: pd.DataFrame) -> None:
-    """An Excel workbook: the first sheet to type into, the second with what is asked."""
-    import openpyxl
-
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.title = "answers"
-    sheet.append(list(columns))
-    sheet.freeze_panes = "B2"
-    asked = book.create_sheet("questions")
-    asked.append(list(questions.columns))
-    for row in questions.itertuples(index=False):
-        asked.append(list(row))
-    book.save(path)
 
 
 def _mapping(form: Questionnaire, path: Path) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "rule", "looks_at", "language", "pattern", "limit", "label", "label_zh", "remedy", "remedy_zh",
 )  # fmt: skip
+_LOOKS_AT = ("words", "length", "same", "scale", "dimension")
 
 
 def wording_rules() -> pd.DataFrame:
@@ -160,7 +161,8 @@ def design_check(crm: Workspace, *, rules: pd.DataFrame | None = None) -> Design
     NotEnoughData
         If the workspace declares no items.
     CrmlabError
-        If the rules lack a column or hold a pattern that is not a regular expression.
+        If the rules lack a column, look at something else, or hold a pattern that is not a regular
+        expression.
 
     Notes
     -----
@@ -203,10 +205,17 @@ def _checked(rules: pd.DataFrame) -> pd.DataFrame:
                 names=", ".join(lacking)
             )
         )
-    for pattern in rules["pattern"].dropna():
+    unknown = rules.loc[~rules["looks_at"].isin(_LOOKS_AT), "looks_at"]
+    if len(unknown):
+        raise CrmlabError(
+            _("A rule looks at {what}; it can look at: {names}.").format(
+                what=unknown.iloc[0], names=", ".join(_LOOKS_AT)
+            )
+        )
+    for pattern in rules.loc[rules["looks_at"] == "words", "pattern"]:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, TypeError) as error:
             raise CrmlabError(
                 _("The pattern {pattern} of a rule is not a regular expression: {problem}.").format(
                     pattern=pattern, problem=error
@@ -236,7 +245,8 @@ def _wording(item: Item, language: str) -> str:
 def _words(rule: Any, code: str, wording: str, wordings: Mapping[str, str]) -> str:
     """What a rule finds in a wording; empty if nothing."""
     if rule.looks_at == "words":
-        return ", ".join(dict.fromkeys(re.findall(rule.pattern, wording, re.IGNORECASE)))
+        hits = re.finditer(rule.pattern, wording, re.IGNORECASE)
+        return ", ".join(dict.fromkeys(hit.group() for hit in hits))
     if rule.looks_at == "length":
         size = len(wording) if rule.language == "zh" else len(wording.split())
         return number(size) if size > rule.limit else ""

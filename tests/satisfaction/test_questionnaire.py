@@ -98,6 +98,30 @@ def test_every_question_stands_on_the_page_once_with_its_number():
     assert page.count('class="answer"') == 10
 
 
+def test_each_part_is_a_table_whose_head_says_what_it_asks():
+    parts = re.findall(
+        r'<table class="part (\w+)".*?</table>', questionnaire(workspace()).html(), re.S
+    )
+    assert parts == ["general", "rating", "perception", "points", "kano", "price"]
+    page = questionnaire(workspace()).html()
+    heads = re.findall(r"<thead><tr><td><h2>(.*?)</h2><p class=\"about\">(.*?)</p>", page)
+    assert (
+        "What you find",
+        "Now think of Test &amp; Co. How far does each of these hold?",
+    ) in heads
+    assert len(heads) == len(parts)
+    points = page.split('<table class="part points"')[1].split("</table>")[0]
+    assert points.index('id="reliability_importance"') < points.index("Together: 100")
+
+
+def test_item_codes_with_commas_and_quotes_come_back(tmp_path):
+    item = Item('a,"b"', "x", "Careful")
+    path = tmp_path / "answers.csv"
+    mapping = questionnaire(workspace((item,))).template(path)
+    _type_in(path, [{"response_id": "1", "answered_at": "2026-03-01", 'a,"b"_perception': 4}])
+    assert load(mapping).answers[["item", "value"]].to_numpy().tolist() == [['a,"b"', 4.0]]
+
+
 def test_the_other_language_is_used_for_the_page_alone():
     form = questionnaire(workspace(), language="zh_CN")
     page = form.html()
@@ -239,6 +263,17 @@ def test_rules_of_ones_own_are_used_and_checked():
         design_check(wordings("x"), rules=rules.drop(columns="remedy"))
     with pytest.raises(CrmlabError, match="regular expression"):
         design_check(wordings("x"), rules=rules.assign(pattern="("))
+    with pytest.raises(CrmlabError, match="regular expression"):
+        design_check(wordings("x"), rules=rules.assign(pattern=None))
+    with pytest.raises(CrmlabError, match="looks at word; it can look at: words, length"):
+        design_check(wordings("x"), rules=rules.assign(looks_at="word"))
+
+
+def test_a_pattern_with_groups_finds_whole_words():
+    rules = wording_rules()
+    rules = rules[rules["rule"] == "double"].assign(pattern=r"\b(and|or)\b( else)?")
+    found = design_check(wordings("Rail and road or else air"), rules=rules).table
+    assert found["words"].tolist() == ["and, or else"]
 
 
 def test_the_check_of_the_company_is_shown_in_both_languages(company):
