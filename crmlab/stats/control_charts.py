@@ -6,7 +6,6 @@ The limits come from stated points (phase I) and are then held. Constants, with 
 constant  value  what it is
 ========  =====  ==============================================================
 d2        1.128  mean range of two normal values, in standard deviations
-D4        3.267  upper limit of the range of two, in mean ranges
 c4(n)     …      mean standard deviation of n normal values, in true ones
 ========  =====  ==============================================================
 
@@ -39,10 +38,9 @@ Flags = NDArray[np.bool_]
 Phase = int | Sequence[bool] | NDArray[np.bool_] | None
 
 D2 = 1.128
-D4 = 3.267
 WESTERN_ELECTRIC = ("western_1", "western_2", "western_3", "western_4")
 NELSON = tuple(f"nelson_{number}" for number in range(1, 9))
-KINDS = ("individuals", "moving_range", "xbar", "s", "p", "u", "c", "ewma")
+KINDS = ("individuals", "xbar", "s", "p", "u", "c", "ewma")
 
 
 @dataclass(frozen=True)
@@ -176,38 +174,6 @@ def individuals(
     return _chart(value, np.ones(len(value)), error, held, points, inside, limits, rules)
 
 
-def moving_range(
-    values: ArrayLike,
-    *,
-    points: Sequence[object] | None = None,
-    phase: Phase = None,
-    limits: Limits | None = None,
-) -> Chart:
-    """Chart of the range between neighbours, which goes with `individuals`.
-
-    Parameters
-    ----------
-    values, points, phase, limits
-        As in `individuals`; the first point has no range and no row.
-
-    Returns
-    -------
-    Chart
-        Limits 0 and 3.267 · mean range; the only rule is a point beyond them, because
-        neighbouring ranges share a value. `z` is missing.
-    """
-    value = _array(values)
-    inside = _phase(phase, len(value))
-    sigma = limits.sigma if limits else moving_range_sigma(value, inside)
-    held = limits or Limits("moving_range", sigma * D2, sigma, int(inside.sum()))
-    _check_kind(held, "moving_range")
-    ranges = np.abs(np.diff(value))
-    names = _names(points, len(value))[1:]
-    upper = np.full(len(ranges), D4 * held.centre)
-    frame = _frame(names, np.full(len(ranges), 2.0), ranges, held.centre, 0.0, upper)
-    return Chart(_judged(frame, inside[1:] & inside[:-1], limits, ranges > upper), held)
-
-
 def xbar_s(
     means: ArrayLike,
     deviations: ArrayLike,
@@ -277,8 +243,9 @@ def _deviations(
     factor = c4(np.maximum(size, 1 + 1e-9))
     centre, reach = factor * held.sigma, 3 * held.sigma * np.sqrt(1 - factor**2)
     lower, upper = np.maximum(0, centre - reach), centre + reach
-    frame = _frame(_names(points, len(size)), size, deviation, centre, lower, upper)
-    return Chart(_judged(frame, inside, given, (deviation > upper) | (deviation < lower)), held)
+    rules = [("western_1",) if one else () for one in (deviation > upper) | (deviation < lower)]
+    frame = _frame(points, size, deviation, centre, lower, upper, np.nan, rules, inside, given)
+    return Chart(frame, held)
 
 
 def ewma(
@@ -683,35 +650,40 @@ def _chart(
         lower = np.maximum(lower, 0)
     if held.kind == "p":
         upper = np.minimum(upper, 1)
-    frame = _frame(_names(points, len(value)), size, value, held.centre, lower, upper)
-    away = value - held.centre
-    # Where nothing varies, a point is on the centre or beyond every limit.
-    frame["z"] = away / np.maximum(error, 1e-300)
+    # Where nothing varies, a point is on the centre, but for rounding, or beyond every limit.
+    value = np.where(np.isclose(value, held.centre, rtol=1e-12, atol=0), held.centre, value)
+    z = (value - held.centre) / np.maximum(error, 1e-300)
     # Beyond the limits is beyond the width of the chart, whatever that is.
-    frame["rules"] = broken_rules(frame["z"] * 3 / held.width, value, rules=rules)
-    frame["phase"] = 2 if given else np.where(inside, 1, 2)
-    return Chart(frame[_COLUMNS], held)
-
-
-_COLUMNS = ["point", "n", "value", "centre", "lower", "upper", "z", "phase", "rules"]
+    broken = broken_rules(z * 3 / held.width, value, rules=rules)
+    frame = _frame(points, size, value, held.centre, lower, upper, z, broken, inside, given)
+    return Chart(frame, held)
 
 
 def _frame(
-    names: Sequence[object],
+    points: Sequence[object] | None,
     size: Array,
     value: Array,
     centre: ArrayLike,
-    lower: ArrayLike,
-    upper: ArrayLike,
+    lower: Array,
+    upper: Array,
+    z: ArrayLike,
+    rules: Sequence[tuple[str, ...]],
+    inside: Flags,
+    given: Limits | None,
 ) -> pd.DataFrame:
-    frame = pd.DataFrame({"point": names, "n": size, "value": value})
-    return frame.assign(centre=centre, lower=lower, upper=upper, z=np.nan)
-
-
-def _judged(frame: pd.DataFrame, inside: Flags, given: Limits | None, out: Flags) -> pd.DataFrame:
-    frame["phase"] = 2 if given else np.where(inside, 1, 2)
-    frame["rules"] = [("western_1",) if one else () for one in out]
-    return frame[_COLUMNS]
+    return pd.DataFrame(
+        {
+            "point": _names(points, len(value)),
+            "n": size,
+            "value": value,
+            "centre": centre,
+            "lower": lower,
+            "upper": upper,
+            "z": z,
+            "phase": 2 if given else np.where(inside, 1, 2),
+            "rules": rules,
+        }
+    )
 
 
 def _names(points: Sequence[object] | None, count: int) -> list[object]:

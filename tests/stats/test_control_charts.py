@@ -4,12 +4,12 @@ import pytest
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.stats.control_charts import (
     NELSON,
+    WESTERN_ELECTRIC,
     Limits,
     broken_rules,
     c_chart,
     ewma,
     individuals,
-    moving_range,
     p_chart,
     u_chart,
     xbar_s,
@@ -106,10 +106,11 @@ def test_laney_widens_the_limits_where_points_vary_more_than_the_binomial_law():
     assert wide.signals.empty
 
 
-def test_laneys_rate_chart_equals_the_plain_one_where_sigma_is_one():
-    plain = u_chart([4, 6, 2], [1, 2, 1]).frame
-    wide = u_chart([4, 6, 2], [1, 2, 1], limits=Limits("u", 3.0, 1.0, 3)).frame
-    assert wide["upper"].tolist() == plain["upper"].tolist()
+def test_laneys_rate_chart_is_as_wide_as_the_points_of_phase_one_vary():
+    # u = 6, z = ±2/√6, so σz = 4/√6/1.128 and the reach 3 σz √6 = 12/1.128.
+    frame = u_chart([4, 8], [1, 1], laney=True).frame
+    assert frame["centre"].tolist() == [6, 6]
+    assert frame["upper"].tolist() == pytest.approx([6 + 12 / 1.128] * 2)
 
 
 def test_counts_have_no_limit_below_zero_and_shares_none_above_one():
@@ -117,10 +118,11 @@ def test_counts_have_no_limit_below_zero_and_shares_none_above_one():
     assert p_chart([9, 10, 9], [10, 10, 10]).frame["upper"].tolist() == [1, 1, 1]
 
 
-def test_the_moving_range_has_the_limit_of_the_table():
-    chart = moving_range([1.0, 2.0, 4.0, 1.0])
-    assert chart.frame["value"].tolist() == [1, 2, 3]
-    assert chart.frame["upper"].tolist() == pytest.approx([2 * 3.267] * 3)
+def test_points_that_differ_by_rounding_alone_break_no_rule():
+    value, sizes = [0.1 + 0.2, 0.3, 0.3, 0.3, 0.3], [7, 3, 3, 3, 3]
+    chart, _deviations = xbar_s(value, [1e-17] * 5, sizes)
+    assert chart.signals.empty
+    assert xbar_s([*value, 0.31], [0] * 6, [*sizes, 3], phase=5)[0].signals["point"].tolist() == [6]
 
 
 def test_the_limits_of_an_ewma_widen_to_their_last_value():
@@ -139,6 +141,10 @@ def test_an_ewma_of_batches_of_different_size_needs_their_sigma():
 
 
 SEQUENCES = {
+    "western_1": [0, 0, -3.1],
+    "western_2": [-2.1, 0, -2.2],
+    "western_3": [-1.1, -1.2, 0, -1.3, -1.4],
+    "western_4": [-0.5] * 8,
     "nelson_1": [0, 0, 3.1],
     "nelson_2": [0.5] * 9,
     "nelson_3": [-1, -0.5, 0, 0.2, 0.3, 0.5],
@@ -150,7 +156,7 @@ SEQUENCES = {
 }
 
 
-@pytest.mark.parametrize("rule", NELSON)
+@pytest.mark.parametrize("rule", [*WESTERN_ELECTRIC, *NELSON])
 def test_a_rule_is_broken_by_the_point_that_completes_its_pattern(rule):
     z = SEQUENCES[rule]
     found = broken_rules(z, rules=[rule])
