@@ -285,4 +285,4 @@ def _logit(frame: pd.DataFrame) -> Estimate:
         tiers = pd.get_dummies(frame["tier"], dtype=float).iloc[:, 1:]
         design = pd.concat([design, tiers], axis=1)
     groups = pd.Series(pd.factorize(frame["manager"])[0])
-    return ordered_logit(frame["overall"], design, groups, "own", few=True)
+    return ordered_logit(frame["overall"], design, groups, "own")

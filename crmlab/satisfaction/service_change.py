@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,8 @@ from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Result, measure
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING, Estimate
+from crmlab.stats.ordered import ordered
+from crmlab.stats.regression import least_squares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -327,9 +328,10 @@ def service_change(
     Notes
     -----
     With the four weighted means of region and others before and after, the estimate is (region
-    after − region before) − (others after − others before). Its variance sums the influences of
-    all answers of a customer, who may stand in several of the four. One region has changed: an
-    interval over customers does not cover what else happened there; the placebos give an idea.
+    after − region before) − (others after − others before). Its interval is that of the jackknife
+    over customers, who may stand in several of the four; those of two means are as in
+    `crmlab.stats.weighted.difference`. One region has changed: an interval over customers does not
+    cover what else happened there; the placebos give an idea.
 
     References
     ----------
@@ -412,54 +414,62 @@ def difference_in_differences(
     Returns
     -------
     Estimate
-        Without an effect; NaN where one of the four groups is empty.
+        Without an effect; NaN where one of the four groups is empty, without an interval where one
+        is of a single cluster.
+
+    Notes
+    -----
+    The coefficient of treated · after in a weighted regression, with the jackknife of
+    `crmlab.stats.regression.least_squares`: with a region of 4 customers beside 150 the sandwich's
+    95 % intervals held 82 % of drawn changes, those of the jackknife 90 %; with 8 it was 93 and 95.
 
     Examples
     --------
     >>> found = difference_in_differences([1, 2, 4, 5, 1, 2, 2, 3], [1] * 4 + [0] * 4,
     ...     [0, 0, 1, 1, 0, 0, 1, 1])
     >>> [round(part, 3) for part in found[:3]]
-    [2.0, -0.776, 4.776]
+    [2.0, -1.128, 5.128]
     """
     value = np.asarray(values, float)
     weight = np.ones(len(value)) if weights is None else np.asarray(weights, float)
     cluster = np.arange(len(value)) if clusters is None else np.asarray(clusters)
     one, late = np.asarray(treated, bool), np.asarray(after, bool)
-    signs = [(one & late, 1), (one & ~late, -1), (~one & late, -1), (~one & ~late, 1)]
-    return _contrast(value, weight, cluster, signs)
+    moved = _of_means(value, weight, one, late)
+    design = np.column_stack([np.ones(len(value)), one, late, one & late])
+    try:
+        return least_squares(design, value, weights=weight, clusters=cluster).estimate(3)
+    except NotEnoughData:
+        return Estimate(moved, np.nan, np.nan, np.nan)
 
 
-def _contrast(
+def _of_means(
     value: NDArray[np.float64],
     weight: NDArray[np.float64],
-    cluster: NDArray[np.generic],
-    signs: list[tuple[NDArray[np.bool_], int]],
-) -> Estimate:
-    """Sum of signed means of groups of answers."""
+    one: NDArray[np.bool_],
+    late: NDArray[np.bool_],
+) -> float:
+    """The difference in differences itself; NaN where one of the four groups is empty."""
+    signs = [(one & late, 1), (one & ~late, -1), (~one & late, -1), (~one & ~late, 1)]
     if not all(weight[rows].sum() > 0 for rows, _sign in signs):
-        return NOTHING
-    total, moved = 0.0, np.zeros(len(value))
-    for rows, sign in signs:
-        total += sign * float(np.average(value[rows], weights=weight[rows]))
-        moved += sign * weighted.influence(value, np.where(rows, weight, 0.0))
-    used = np.any([rows for rows, _sign in signs], axis=0)
-    return weighted.from_influence(total, moved[used], cluster[used], spent=len(signs))
+        return np.nan
+    return float(sum(sign * np.average(value[r], weights=weight[r]) for r, sign in signs))
 
 
 def _comparisons(
     values: pd.Series, own: pd.Series, after: pd.Series, weights: pd.Series, who: pd.Series
 ) -> pd.DataFrame:
-    value, weight = values.to_numpy(float), weights.to_numpy(float)
-    cluster = pd.factorize(who)[0]
-    one, late = own.to_numpy(bool), after.to_numpy(bool)
-    found = {
-        "before_after": [(one & late, 1), (one & ~late, -1)],
-        "others": [(~one & late, 1), (~one & ~late, -1)],
-        "afterwards": [(one & late, 1), (~one & late, -1)],
-        "beforehand": [(one & ~late, 1), (~one & ~late, -1)],
+    pairs = {
+        "before_after": (own & after, own & ~after),
+        "others": (~own & after, ~own & ~after),
+        "afterwards": (own & after, ~own & after),
+        "beforehand": (own & ~after, ~own & ~after),
     }
-    rows = {code: _contrast(value, weight, cluster, signs) for code, signs in found.items()}
-    rows["did"] = difference_in_differences(value, one, late, weights=weight, clusters=cluster)
+    cluster = pd.factorize(who)[0]
+    rows = {
+        code: weighted.difference(values, first, second, weights=weights, clusters=cluster)
+        for code, (first, second) in pairs.items()
+    }
+    rows["did"] = difference_in_differences(values, own, after, weights=weights, clusters=cluster)
     return pd.DataFrame(
         [
             {"comparison": code, "change": each.value, "low": each.low, "high": each.high}
@@ -548,34 +558,29 @@ def _by_quarter(frame: pd.DataFrame, own: pd.Series, start: date) -> pd.DataFram
 def _placebos(frame: pd.DataFrame, region: str, after: pd.Series) -> pd.Series:
     """The estimate for every other region against the rest without the one that changed."""
     rest = frame["region"] != region
-    part, late = frame[rest], after[rest]
+    part, late = frame[rest], after[rest].to_numpy()
+    value, weight = part["overall"].to_numpy(), part["weight"].to_numpy()
     found = {
-        name: difference_in_differences(
-            part["overall"], part["region"] == name, late, weights=part["weight"],
-        ).value
+        name: _of_means(value, weight, (part["region"] == name).to_numpy(), late)
         for name in sorted(part["region"].unique())
-    }  # fmt: skip
+    }
     return pd.Series(found, dtype=float).dropna()
 
 
 def _trend_before(frame: pd.DataFrame, own: pd.Series, after: pd.Series) -> Estimate:
     """By how much a year the region moved away from the others before the change."""
-    import statsmodels.api as sm
-    from scipy.stats import t
-
     part, one = frame[~after], own[~after].astype(float)
     if one.sum() < FEWEST or (1 - one).sum() < FEWEST:
         return NOTHING
     years = (part["ordered_at"] - part["ordered_at"].min()) / pd.Timedelta(days=365.25)
     design = pd.DataFrame({"const": 1.0, "own": one, "years": years, "apart": one * years})
-    if np.linalg.matrix_rank(design.to_numpy()) < 4:
+    try:
+        fitted = least_squares(
+            design, part["overall"], weights=part["weight"], clusters=part["customer"]
+        )
+    except NotEnoughData:  # all of one day, or the region of one customer
         return NOTHING
-    model = sm.WLS(part["overall"], design, weights=part["weight"])
-    fitted = model.fit(cov_type="cluster", cov_kwds={"groups": part["customer"]})
-    variance = float(fitted.cov_params().loc["apart", "apart"])
-    reach = t.ppf(0.975, part["customer"].nunique() - 1) * np.sqrt(max(variance, 0.0))
-    value = float(fitted.params["apart"])
-    return Estimate(value, value - float(reach), value + float(reach), np.nan)
+    return fitted.estimate(3)
 
 
 def _ordered_logit(frame: pd.DataFrame, own: pd.Series, after: pd.Series) -> Estimate:
@@ -585,14 +590,9 @@ def _ordered_logit(frame: pd.DataFrame, own: pd.Series, after: pd.Series) -> Est
 
 
 def ordered_logit(
-    answers: pd.Series,
-    design: pd.DataFrame,
-    groups: pd.Series,
-    name: str,
-    *,
-    few: bool = False,
+    answers: pd.Series, design: pd.DataFrame, groups: pd.Series, name: str
 ) -> Estimate:
-    """A coefficient of an ordered logit without weights, with a cluster-robust interval.
+    """A coefficient of an ordered logit without weights, with a t interval over clusters.
 
     Parameters
     ----------
@@ -604,51 +604,15 @@ def ordered_logit(
         Cluster of each answer.
     name : str
         Column of `design`.
-    few : bool
-        Whether the clusters are few, so that the interval takes the t law with as many degrees of
-        freedom as there are clusters less one.
 
     Returns
     -------
     Estimate
-        NaN where the model cannot be fitted, as when all answers of a group are alike.
+        As from `crmlab.stats.ordered.ordered`, without an effect; NaN where the model cannot be
+        fitted, as when all answers of a group are alike.
     """
-    import warnings
-
-    from scipy.stats import t
-    from statsmodels.miscmodels.ordinal_model import OrderedModel
-
-    if answers.nunique() < 2:
-        return NOTHING
-    ranked = answers.rank(method="dense").astype(int)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fitted = OrderedModel(ranked, design, distr=_logistic()).fit(
-                method="bfgs", disp=0, maxiter=200, cov_type="cluster", cov_kwds={"groups": groups}
-            )
-    except (np.linalg.LinAlgError, ValueError):
+        row = ordered(design, answers, clusters=groups).table.loc[name]
+    except NotEnoughData:
         return NOTHING
-    variance = float(fitted.cov_params().loc[name, name])
-    if not fitted.mle_retvals["converged"] or not variance > 0:
-        return NOTHING
-    times = float(t.ppf(0.975, groups.nunique() - 1)) if few else 1.959964
-    value, reach = float(fitted.params[name]), times * float(np.sqrt(variance))
-    return Estimate(value, value - reach, value + reach, np.nan)
-
-
-@cache
-def _logistic() -> Any:
-    """The logistic law as OrderedModel asks for it; scipy's own takes five times as long."""
-    from scipy.special import expit, logit
-    from scipy.stats import rv_continuous
-
-    class Logistic(rv_continuous):
-        cdf = staticmethod(expit)
-        ppf = staticmethod(logit)
-
-        def pdf(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-            share = expit(x)
-            return np.asarray(share * (1 - share))
-
-    return Logistic(name="logistic")
+    return Estimate(float(row["coefficient"]), float(row["low"]), float(row["high"]), np.nan)
