@@ -19,6 +19,7 @@ from crmlab.satisfaction.responses import (
     grouped_by,
     of_questionnaires,
     responses,
+    weighed,
 )
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure
@@ -46,7 +47,7 @@ class Rated:
     Attributes
     ----------
     frame : pandas.DataFrame
-        As in `Responses`, with overall known.
+        As in `Responses`, with overall known and a weight above 0.
     found : Responses
     unrated : int
         Answered, but without overall satisfaction.
@@ -89,7 +90,7 @@ def rated(crm: Workspace) -> Rated:
     NotEnoughData
         If no questionnaire says how satisfied the customer is.
     """
-    found = responses(crm)
+    found = weighed(responses(crm))
     known = found.frame["overall"].notna()
     frame = found.frame[known].reset_index(drop=True)
     if frame.empty:
@@ -141,6 +142,10 @@ class SatisfactionChart(Result):
         return ["batch", "answers", "satisfaction", *interval, "lower", "upper", "rule"]
 
     def title(self) -> str:
+        if not (self.table["phase"] == 2).any():
+            return _("{figure}: {count} batches, all of them phase I").format(
+                figure=self._figure(), count=number(len(self.table))
+            )
         later = self._later_signals()
         if later.empty:
             return _("{figure}: no signal after phase I").format(figure=self._figure())
@@ -234,11 +239,13 @@ class SatisfactionChart(Result):
 
     def _few(self) -> str:
         size = self.table["effective"]
-        reach = (self.table["upper"] - self.table["lower"]).median() / 2
+        above = self.table["upper"] - self.table["centre"]
+        # A share has no limit beyond 0 or 1; then the other side tells.
+        reach = np.maximum(above, self.table["centre"] - self.table["lower"]).median()
         return _(
             "A batch has {fewest} to {most} answers; allowing for their weights they tell as much "
-            "as {least} to {greatest} of equal weight. With so few the points may move by up "
-            "to {reach} to either side when nothing has changed."
+            "as {least} to {greatest} of equal weight. By the limits a point may lie {reach} off "
+            "the centre although nothing has changed (median of the batches)."
         ).format(
             fewest=number(self.table["answers"].min()),
             most=number(self.table["answers"].max()),
@@ -250,8 +257,7 @@ class SatisfactionChart(Result):
         )
 
     def _signals(self) -> str:
-        said = [self._within_phase(), self._after_phase()]
-        said.append(self._false_alarms())
+        said = [self._within_phase(), self._after_phase(), self._false_alarms()]
         return " ".join(part for part in said if part)
 
     def _false_alarms(self) -> str:
@@ -529,7 +535,7 @@ def satisfaction_chart(
     ).drop(columns="deviation")
     if chart == "ewma":
         table[["low", "high"]] = np.nan
-    inside = frame["_batch"].isin(table["batch"][:phase])
+    inside = frame["_batch"].astype(str).isin(table["batch"][:phase])
     change = weighted.difference(
         frame["_value"], ~inside, inside, weights=frame["weight"], clusters=frame["_cluster"]
     )

@@ -60,6 +60,36 @@ def test_answers_of_one_customer_count_for_less():
     assert result.table["effective"].iloc[0] == pytest.approx(30**2 / (20**2 + 10**2))
 
 
+def test_answers_of_weight_0_are_left_out_and_counted():
+    weight = [1.0] * (13 * 30) + [0.0] * 30
+    result = satisfaction_chart(workspace([0] * 13 + [1], weight=weight))
+    assert len(result.table) == 13
+    assert "30 questionnaires (answered, but without a weight)" in result.reading()
+
+
+def test_where_every_answer_is_alike_no_batch_is_a_signal():
+    weight = np.random.default_rng(1).uniform(0.3, 7, 14 * 30)
+    result = satisfaction_chart(workspace([0] * 14, overall=3, weight=weight))
+    assert not result.table["signal"].any()
+    assert result.table[["lower", "upper"]].to_numpy() == pytest.approx(3.0)
+
+
+def test_batches_whose_names_are_numbers_are_in_the_order_of_the_numbers():
+    days = np.repeat(np.arange(5, 19), 30)
+    result = satisfaction_chart(
+        workspace([0] * 12 + [1] * 2, decision_days=days), by="decision_days"
+    )
+    assert result.table["batch"].tolist() == [f"{day}.0" for day in range(5, 19)]
+    assert result.change.value == pytest.approx(1)
+
+
+def test_where_all_batches_are_phase_one_nothing_is_said_of_what_came_after():
+    result = satisfaction_chart(workspace([0] * 12))
+    assert result.title() == "Mean satisfaction: 12 batches, all of them phase I"
+    assert "after phase I" not in result.reading().lower()
+    assert "ater batch breaks" not in result.reading()
+
+
 def test_the_share_of_satisfied_answers_has_binomial_limits():
     row = satisfaction_chart(workspace([0] * 14), measure="top_two").table.iloc[-1]
     assert row["satisfaction"] == pytest.approx(0.5)
@@ -115,13 +145,22 @@ def test_the_explorer_follows_its_slider(monkeypatch):
     caught = {}
     monkeypatch.setattr(
         "crmlab.show.widgets.explorer",
-        lambda figure, move, words, controls: caught.update(move=move, words=words),
+        lambda figure, move, words, controls: caught.update(figure=figure, move=move, words=words),
     )
-    explore_smoothing(satisfaction_chart(workspace([0] * 12 + [0.2] * 12)))
-    caught["move"](smoothing=0.2)
-    assert "is beyond its limits in" in caught["words"](smoothing=0.2)
-    caught["move"](smoothing=1.0)
-    assert caught["words"](smoothing=1.0) != caught["words"](smoothing=0.2)
+    result = satisfaction_chart(workspace([0] * 12 + [0.2] * 12))
+    explore_smoothing(result)
+    (axes,) = caught["figure"].axes
+    (line,) = [one for one in axes.lines if one.get_label() == "average"]
+    for smoothing in (0.2, 1.0):
+        frame = smoothed(result)[smoothing].frame
+        caught["move"](smoothing=smoothing)
+        assert list(line.get_ydata()) == pytest.approx(frame["value"].tolist())
+        band = axes.collections[0].get_paths()[0].vertices
+        assert band[:, 1].max() == pytest.approx(frame["upper"].max())
+        assert band[:, 1].min() == pytest.approx(frame["lower"].min())
+    said = caught["words"](smoothing=0.2)
+    signals = (frame := smoothed(result)[0.2].frame)[frame["rules"].map(len) > 0]
+    assert f"in {len(signals)} batches of 12, first in {signals['point'].iloc[0]}" in said
 
 
 def test_a_centre_that_is_well_known_gives_the_published_run_length_and_another_more_signals():
@@ -129,7 +168,7 @@ def test_a_centre_that_is_well_known_gives_the_published_run_length_and_another_
     for smoothing, length in ((None, 91.75), (0.2, 560)):
         known = false_signals(184, 160, smoothing)[:, 160:]
         rough = false_signals(36, 12, smoothing)[:, 12:]
-        assert known.any(axis=1).mean() == pytest.approx(1 - np.exp(-24 / length), abs=0.09)
+        assert known.any(axis=1).mean() == pytest.approx(1 - np.exp(-24 / length), abs=0.02)
         assert rough.sum() > 1.4 * known.sum()
 
 
