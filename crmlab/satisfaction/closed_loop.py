@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.responses import clusters, facts, of_questionnaires
+from crmlab.satisfaction.responses import clusters, facts, of_questionnaires, part_of
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import (
@@ -54,6 +54,8 @@ class ClosedLoop(Result):
         Answers whose days were not over by the last day; they are left out.
     open_told : int
         Of these, customers who have been told already.
+    part : str
+        With groups: what the answers are a sample of, in words; empty if they are all.
     """
 
     measure = "satisfaction.closed_loop"
@@ -64,6 +66,7 @@ class ClosedLoop(Result):
     within: int
     open: int
     open_told: int
+    part: str
 
     def title(self) -> str:
         return _("{share} of dissatisfied answers were followed up within {days} days").format(
@@ -110,7 +113,7 @@ class ClosedLoop(Result):
         axes.set_xlabel(_("Share told in time, with 95% interval"))
 
     def reading(self) -> str:
-        parts = [self._share(), self._how_long(), self._groups(), self._still_open()]
+        parts = [self._share(), self._how_long(), self._groups(), self.part, self._still_open()]
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
@@ -162,7 +165,7 @@ class ClosedLoop(Result):
         if self.table["stands_out"].isna().all():
             return _(
                 "Whether groups differ cannot be told: there is but one, or none has answers of "
-                "{fewest} customers."
+                "{fewest} customers and others to compare them with."
             ).format(fewest=number(FEWEST))
         differs = self.table[self.table["stands_out"].fillna(False).astype(bool)]
         if differs.empty:
@@ -239,8 +242,8 @@ def closed_loop(crm: Workspace, *, by: str | None = None, within: int = 10) -> C
     ClosedLoop
         `.table` has a row per group (or one in all), the lowest share first: the column of `by`,
         answers (of 1 or 2 points), told_in_time, share, low, high, days (median to the contact),
-        and with `by` also stands_out (from the others together; missing where it
-        has fewer than five customers).
+        and with `by` also stands_out (from the others together; missing where it has fewer than
+        five customers, or the others are a single one).
 
     Raises
     ------
@@ -265,7 +268,9 @@ def closed_loop(crm: Workspace, *, by: str | None = None, within: int = 10) -> C
                 value=within, farthest=FARTHEST
             )
         )
-    answers = _answers(crm, within)
+    # What is known of very many questionnaires is known of those of a sample of customers.
+    workspace, part = part_of(crm) if by else (crm, "")
+    answers = _answers(workspace, within)
     due = answers[answers["due"]].reset_index(drop=True)
     if due.empty:
         raise NotEnoughData(
@@ -286,6 +291,7 @@ def closed_loop(crm: Workspace, *, by: str | None = None, within: int = 10) -> C
         within,
         len(fresh),
         int(fresh["told"].sum()),
+        part,
     )
 
 
@@ -323,8 +329,6 @@ def _by_group(crm: Workspace, due: pd.DataFrame, by: str) -> pd.DataFrame:
                 column=by, names=_(", ").join(names) or _("none")
             )
         )
-    # Of very many questionnaires the facts are those of a sample of customers.
-    due = due[due["response_id"].isin(known.index)].reset_index(drop=True)
     group = due["response_id"].map(known[by])
     parts = list(due.groupby(group, dropna=False))
     rows = [
@@ -344,4 +348,6 @@ def _differs(due: pd.DataFrame, part: pd.DataFrame, groups: int) -> bool | None:
     apart = weighted.difference(
         due["told"].astype(float), inside, ~inside, clusters=due["cluster"], confidence=level
     )
+    if np.isnan(apart.low):  # the others are a single customer
+        return None
     return bool(apart.low > 0 or apart.high < 0)

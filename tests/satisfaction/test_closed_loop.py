@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,9 +48,10 @@ def test_those_told_are_counted_among_the_dissatisfied_with_wilsons_interval():
     )
     row = closed_loop(crm).overall
     assert row[["answers", "told_in_time"]].tolist() == [3, 1]
-    low, high = wilson(1, 3)
-    assert row["low"] == pytest.approx(float(low), abs=0.06)
-    assert row["high"] == pytest.approx(float(high), abs=0.06)
+    # Three customers of one answer each: the variance is p(1 − p)/(m − 1), of two answers.
+    low, high = wilson(2 / 3, 2)
+    assert row["low"] == pytest.approx(float(low))
+    assert row["high"] == pytest.approx(float(high))
     assert row["days"] == pytest.approx(2)
 
 
@@ -104,6 +107,27 @@ def test_a_group_that_is_told_less_is_found():
     assert result.table["share"].tolist() == pytest.approx([0.1, 0.9])
     assert result.table["stands_out"].tolist() == [True, True]
     assert "General" in result.reading()
+
+
+def test_a_group_beside_a_single_other_customer_is_not_judged():
+    customers = pd.DataFrame({"customer_id": [f"C{n}" for n in range(9)]})
+    customers["tier"] = ["key"] + ["general"] * 8
+    surveys = [answer(n, customer=f"C{n}") for n in range(9)]
+    contacts = [contact(n) for n in range(1, 9)]
+    table = closed_loop(workspace(surveys, contacts, customers=customers), by="tier").table
+    assert table["share"].tolist() == [0, 1]
+    assert table["stands_out"].isna().all()
+
+
+def test_of_very_many_questionnaires_the_groups_are_of_a_sample_which_is_said(monkeypatch):
+    monkeypatch.setattr(sys.modules["crmlab.satisfaction.responses"], "LARGEST", 20)
+    customers = pd.DataFrame({"customer_id": [f"C{n}" for n in range(60)], "tier": "key"})
+    crm = workspace([answer(n) for n in range(60)], [contact(1)], customers=customers)
+    grouped = closed_loop(crm, by="tier")
+    assert closed_loop(crm).overall["answers"] == 60
+    assert grouped.overall["answers"] == grouped.table["answers"].sum() == 20
+    assert "Of 60 questionnaires those of 20 customers drawn at random" in grouped.reading()
+    assert "drawn at random" not in closed_loop(crm).reading()
 
 
 def test_what_cannot_be_said_is_said():
