@@ -240,7 +240,7 @@ class SevenWays(Result):
             )
             for _index, row in self.rules.iterrows()
         ]
-        held = _("tier held") if self.tier_held else _("tier not known")
+        held = _("tier held") if self.tier_held else _("tier not held")
         return Definition(
             numerator=_("; ").join(seen),
             denominator=_("Answers of which it is known, weighted"),
@@ -345,7 +345,8 @@ def _flag(value: pd.Series, at_least: float) -> pd.Series:
 def _values(crm: Workspace, frame: pd.DataFrame) -> dict[str, pd.Series]:
     """What each way is seen in, an entry per answer; missing where it is not known."""
     before = crm.query("seven_ways").set_index("response_id").reindex(frame["response_id"])
-    before = before.reset_index(drop=True).astype(float)
+    # Of an answer without a customer nothing is known of the year before.
+    before = before.reset_index(drop=True).astype(float).where(frame["customer_id"].notna())
     due = before["promises_kept"] + before["promises_broken"]
     known = facts(crm).reindex(frame["response_id"]).reset_index(drop=True)
     own = pd.Series(np.nan, frame.index)

@@ -70,6 +70,38 @@ def test_promises_and_repeated_causes_are_those_of_the_year_before_the_answer():
     assert pd.isna(kept["difference"])
 
 
+def test_a_complaint_of_unknown_cause_is_neither_repeated_nor_new():
+    complaints = pd.DataFrame(
+        [
+            ("1", "C000", "2025-01-01", None),
+            ("2", "C000", "2025-02-01", None),
+            ("3", "C001", "2025-01-01", "damage"),
+            ("4", "C001", "2025-02-01", "damage"),
+        ],
+        columns=["complaint_id", "customer_id", "opened_at", "cause"],
+    )
+    crm = from_frames({"surveys": answers(), "complaints": complaints})
+    found = crm.query("seven_ways").head(2)
+    assert found[["complaints", "repeated"]].to_numpy().tolist() == [[0, 0], [2, 1]]
+    assert row(crm, "learning")["answers"] == 1
+
+
+def test_of_an_answer_without_a_customer_no_way_of_the_customer_is_known():
+    surveys = answers()
+    surveys.loc[:9, "customer_id"] = None
+    contacts = pd.DataFrame(
+        {
+            "contact_id": ["1"],
+            "customer_id": ["C020"],
+            "contacted_at": ["2025-05-01"],
+            "purpose": "executive_visit",
+        }
+    )
+    found = row(from_frames({"surveys": surveys, "contacts": contacts}), "senior_commitment")
+    assert found["answers"] == 70
+    assert found["share"] == pytest.approx(1 / 70)
+
+
 def test_visits_by_executives_count_in_the_year_before_the_answer():
     contacts = pd.DataFrame(
         {

@@ -1,8 +1,8 @@
 -- One row of the result is one answered questionnaire with overall satisfaction: what had happened to its customer in
 -- the 365 days before the answer.
--- executive_visits are contacts whose purpose is an executive visit. complaints are those opened in these days; repeated
--- those of them about a cause that the customer had complained of in the 180 days before; promises_kept and
--- promises_broken those of them that were due before the answer, resolved in time or not.
+-- executive_visits are contacts whose purpose is an executive visit. Of the complaints opened in these days promises_kept
+-- and promises_broken are those that were due before the answer, resolved in time or not; complaints those whose cause
+-- is known, and repeated those of them whose cause the customer had complained of in the 180 days before.
 -- record_gaps counts what is missing of the customer's telephone, e-mail, industry, size and region; NULL where the
 -- customer is not known.
 -- Ordered by: response_id
@@ -37,9 +37,9 @@ judged AS (
     customer_id,
     opened_at,
     due_at,
+    cause,
     COALESCE(resolved_at <= due_at, FALSE) AS kept,
-    opened_at < LAG(opened_at) OVER (PARTITION BY customer_id, cause ORDER BY opened_at) + INTERVAL '180' DAY
-      AND cause IS NOT NULL AS again
+    opened_at < LAG(opened_at) OVER (PARTITION BY customer_id, cause ORDER BY opened_at) + INTERVAL '180' DAY AS again
   FROM complaints
 ),
 
@@ -48,8 +48,8 @@ complained AS (
     answers.response_id,
     COUNT(CASE WHEN judged.due_at < answers.answered_at AND judged.kept THEN 1 END) AS promises_kept,
     COUNT(CASE WHEN judged.due_at < answers.answered_at AND NOT judged.kept THEN 1 END) AS promises_broken,
-    COUNT(*) AS complaints,
-    COUNT(CASE WHEN judged.again THEN 1 END) AS repeated
+    COUNT(judged.cause) AS complaints,
+    COUNT(CASE WHEN judged.again AND judged.cause IS NOT NULL THEN 1 END) AS repeated
   FROM answers
   JOIN judged
     ON judged.customer_id = answers.customer_id
