@@ -15,8 +15,6 @@ from crmlab.stats.intervals import check_confidence
 
 Array = NDArray[np.float64]
 
-#: Step of the numeric derivative of the score, relative to the parameter.
-STEP = 1e-5
 #: The slope of the log-likelihood per answer that is still taken for a maximum.
 UPHILL = 1e-3
 #: A coefficient or log distance of cuts beyond this has no maximum.
@@ -66,6 +64,7 @@ def ordered(
     y : array_like, shape (answers,)
         Any values that can be sorted.
     weights : array_like of float, shape (answers,), optional
+        Above 0.
     clusters : array_like of int, shape (answers,), optional
         Every answer alone where none are given.
     link : {"logit", "probit"}
@@ -78,15 +77,16 @@ def ordered(
     Raises
     ------
     NotEnoughData
-        If all answers are the same, there are fewer than two clusters, or some x tells the answers
-        apart without fail, so that no coefficient is large enough.
+        If all answers are the same, there are fewer than two clusters, a column of x is the same in
+        all answers or follows from others, or some x tells the answers apart without fail, so that
+        no coefficient is large enough.
 
     Notes
     -----
     P(y ≤ k) = F(c_k − xb) with increasing cuts c_k: a coefficient is the change of log-odds of a
-    higher answer per unit of x, the same at every cut. statsmodels' OrderedModel, which takes no
-    weights, with the log-likelihood weighted (pseudo-likelihood) and the analytic score; the errors
-    are the sandwich over clusters, the intervals t with the clusters less one degrees of freedom.
+    higher answer per unit of x, the same at every cut. statsmodels' OrderedModel with the
+    log-likelihood weighted (pseudo-likelihood); the errors are the sandwich over clusters, the
+    intervals t with the clusters less one degrees of freedom.
 
     References
     ----------
@@ -111,9 +111,17 @@ def ordered(
         raise NotEnoughData(
             _("An ordered regression needs answers that differ, of at least 2 customers.")
         )
+    many, columns = x.shape[1], x.to_numpy(float)
+    if np.linalg.matrix_rank(np.column_stack([np.ones(len(x)), columns])) <= many:
+        raise NotEnoughData(
+            _(
+                "An ordered regression needs ratings of which none is the same in all answers or "
+                "follows from others."
+            )
+        )
     weight = np.ones(len(codes)) if weights is None else np.asarray(weights, float)
-    fit = _fit(codes, x.to_numpy(float), weight / weight.mean(), cluster, link)
-    many = x.shape[1]
+    weight = weight / weight.mean()
+    fit = _fit(codes, columns, weight, cluster, link)
     value, error = fit.params[:many], fit.bse[:many]
     reach = t.ppf((1 + confidence) / 2, freedom) * error
     chance = 2 * t.sf(np.abs(value / error), freedom)
@@ -121,7 +129,7 @@ def ordered(
         {"coefficient": value, "low": value - reach, "high": value + reach, "chance": chance},
         index=x.columns,
     )
-    pseudo = float(1 - fit.llf / _null(codes, weight / weight.mean()))
+    pseudo = float(1 - fit.llf / _null(codes, weight))
     return Ordered(table, pseudo, np.asarray(levels), *_cuts(fit, many))
 
 
@@ -136,46 +144,20 @@ def _cuts(fit: Any, many: int) -> tuple[Array, Array]:
 
 def _null(codes: NDArray[np.intp], weight: Array) -> float:
     """Log-likelihood of the shares alone."""
+    from scipy.special import xlogy
+
     of_level = np.bincount(codes, weight)
-    return float(np.sum(of_level * np.log(of_level / of_level.sum())))
+    return float(xlogy(of_level, of_level / of_level.sum()).sum())
 
 
 def _fit(codes: Any, x: Array, weight: Array, cluster: Any, link: str) -> Any:
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     class Weighted(OrderedModel):
-        """With weights, and with the score of the cuts too, which statsmodels leaves to steps."""
+        """With weights, which statsmodels does not take."""
 
         def loglikeobs(self, params: Array) -> Array:
             return np.asarray(super().loglikeobs(params) * weight)
-
-        def score_obs(self, params: Array, **_options: Any) -> Array:
-            low, high = self._bounds(params)
-            below, above = self.pdf(low), self.pdf(high)
-            per = weight / (self.prob(low, high) + 1e-20)
-            of_x = ((below - above) * per)[:, None] * self.exog
-            return np.column_stack([of_x, self._of_cuts(params, below * per, above * per)])
-
-        def _of_cuts(self, params: Array, below: Array, above: Array) -> Array:
-            # The first cut moves all; each further parameter is the log of a distance, which
-            # moves the cuts from its own on.
-            cuts = len(params) - self.exog.shape[1]
-            steps = np.append(1.0, np.exp(params[-cuts + 1 :])) if cuts > 1 else np.ones(1)
-            part = np.arange(cuts)
-            moved = above[:, None] * (self.endog[:, None] >= part)
-            moved -= below[:, None] * (self.endog[:, None] - 1 >= part)
-            return np.asarray(moved * steps)
-
-        def score(self, params: Array) -> Array:
-            return np.asarray(self.score_obs(params).sum(axis=0))
-
-        def hessian(self, params: Array) -> Array:
-            size = STEP * np.maximum(np.abs(params), 1.0)
-            rows = [
-                (self.score(params + step) - self.score(params - step)) / (2 * step.max())
-                for step in np.diag(size)
-            ]
-            return np.asarray((np.array(rows) + np.array(rows).T) / 2)
 
     model = Weighted(codes, x, distr=link)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
