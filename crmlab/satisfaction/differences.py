@@ -27,6 +27,7 @@ from crmlab.satisfaction.answers import (
 )
 from crmlab.satisfaction.net_promoter import signs_of
 from crmlab.satisfaction.responses import Responses, of_questionnaires
+from crmlab.satisfaction.scores import SATISFIED
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure, require
@@ -312,11 +313,10 @@ def score_name(score: str) -> str:
     >>> score_name("top_two")
     'Share of answers 4 or 5'
     """
-    highest = scale_of("overall")[1]
     return {
         "overall": _("Mean satisfaction"),
         "top_two": _("Share of answers {next} or {highest}").format(
-            next=number(highest - 1), highest=number(highest)
+            next=number(SATISFIED), highest=number(scale_of("overall")[1])
         ),
         "nps": _("Net Promoter Score"),
     }[score]
@@ -442,7 +442,7 @@ def _check(score: str, against: str | None) -> None:
 
 def _scored(values: NDArray[np.float64], score: str) -> NDArray[np.float64]:
     if score == "top_two":
-        return (values >= scale_of("overall")[1] - 1).astype(float)
+        return (values >= SATISFIED).astype(float)
     return 100 * signs_of(values) if score == "nps" else values
 
 

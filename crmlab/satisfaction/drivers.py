@@ -60,29 +60,21 @@ CERTAIN = 0.95
 NAMED = 8
 #: Variance inflation from which on items overlap somewhat, and strongly.
 SOME, MUCH = 1.5, 5.0
-
-
 #: An outcome of more different values than this has no steps that an ordered logit could count.
 STEPS = 21
+
 
 # --- the measure
 
 
 @dataclass(frozen=True, repr=False)
-class Drivers(Result):
-    """Result of `drivers` by ordinary regression.
+class RatedDrivers(Result):
+    """Result of `drivers`, by whichever model.
 
     Attributes
     ----------
     of : str
-        The outcome, a column of surveys.
-    r_squared : pandas.Series
-        Of the regression: estimate, low, high (both NaN without resamples).
-    draws : pandas.DataFrame
-        What each item brings to R² in each resample; empty with more than 12 items.
-    drawing : float
-        Largest standard error of a part of R² that comes from drawing the orders of the items; 0
-        where all orders count, as with 20 items or fewer.
+        The outcome: a column of surveys, an item or a dimension.
     names : dict of str to str
         Label of each item.
     rated : Rated
@@ -92,12 +84,50 @@ class Drivers(Result):
     measure = "satisfaction.drivers"
 
     of: str
-    r_squared: pd.Series
-    draws: pd.DataFrame
-    drawing: float
     names: dict[str, str]
     rated: Rated
     confidence: float
+
+    def formats(self) -> Mapping[str, str]:
+        return {"low": "number", "high": "number"}
+
+    def value_labels(self) -> Mapping[str, Mapping[str, str]]:
+        return {"item": self.names}
+
+    def _labels(self) -> list[str]:
+        return [charts.wrapped(self.names.get(item, item), 24) for item in self.table["item"]]
+
+    def _with_intervals(self, rows: pd.DataFrame, column: str) -> str:
+        """The items of some rows, each with a figure and its interval."""
+        return _("; ").join(
+            _("{item} {value} ({low} to {high})").format(
+                item=quoted(item, self.names),
+                value=number(value, 2),
+                low=number(low, 2),
+                high=number(high, 2),
+            )
+            for item, value, low, high in rows[["item", column, "low", "high"]].to_numpy()
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Drivers(RatedDrivers):
+    """Result of `drivers` by ordinary regression.
+
+    Attributes
+    ----------
+    r_squared : pandas.Series
+        Of the regression: estimate, low, high (both NaN without resamples).
+    draws : pandas.DataFrame
+        What each item brings to R² in each resample; empty with more than 12 items.
+    drawing : float
+        Largest standard error of a part of R² that comes from drawing the orders of the items; 0
+        where all orders count, as with 20 items or fewer.
+    """
+
+    r_squared: pd.Series
+    draws: pd.DataFrame
+    drawing: float
 
     @property
     def first(self) -> list[str]:
@@ -112,12 +142,6 @@ class Drivers(Result):
         order = np.argsort(-self.draws.to_numpy(), axis=1, kind="stable")[:, :2]
         own = [self.draws.columns.get_loc(item) for item in self.first]
         return float((np.sort(order, axis=1) == np.sort(own)).all(axis=1).mean())
-
-    def formats(self) -> Mapping[str, str]:
-        return {"low": "number", "high": "number"}
-
-    def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"item": self.names}
 
     def main_columns(self) -> Sequence[str]:
         return [name for name in self.table if name not in ("slope", "rating")]
@@ -140,8 +164,7 @@ class Drivers(Result):
             places, self.table["part_low"], self.table["part_high"], color=charts.INK,
             linewidth=1.5,
         )  # fmt: skip
-        labels = [charts.wrapped(self.names.get(item, item), 24) for item in self.table["item"]]
-        axes.set_yticks(places, labels)
+        axes.set_yticks(places, self._labels())
         axes.set_xlim(0, None)
         charts.share_axis(axes.xaxis)
         axes.set_xlabel(
@@ -219,26 +242,18 @@ class Drivers(Result):
         return " ".join([said, certain.format(share=percent(self.agreement, 0))])
 
     def _each(self) -> str:
-        parts = [
-            _("{item} {value} ({low} to {high})").format(
-                item=quoted(row.item, self.names),
-                value=number(row.beta, 2),
-                low=number(row.low, 2),
-                high=number(row.high, 2),
-            )
-            for row in told(self.table[np.isfinite(self.table["beta"])]).itertuples()
-        ]
-        if not parts:
+        known = self.table.dropna(subset=["beta"])
+        if known.empty:
             return ""
         said = _(
             "The other ratings equal, a rating one standard deviation higher goes with {outcome} "
             "that is higher by so many standard deviations: {parts}. {intervals}"
         ).format(
             outcome=outcome_name(self.of),
-            parts=_("; ").join(parts),
+            parts=self._with_intervals(told(known), "beta"),
             intervals=intervals_in_brackets(self.confidence),
         )
-        return " ".join([said, untold(self.table.dropna(subset=["beta"]), self.names)])
+        return " ".join([said, untold(known, self.names)])
 
     def _overlap(self) -> str:
         determined = self.table.loc[np.isinf(self.table["vif"]), "item"].tolist()
@@ -296,7 +311,7 @@ class Drivers(Result):
 
 
 @dataclass(frozen=True, repr=False)
-class OrderedDrivers(Drivers):
+class OrderedDrivers(RatedDrivers):
     """Result of `drivers` by ordered logit: odds ratios in place of parts of R².
 
     Attributes
@@ -309,12 +324,6 @@ class OrderedDrivers(Drivers):
 
     pseudo_r_squared: float
     ranks_agree: float
-
-    def formats(self) -> Mapping[str, str]:
-        return {"low": "number", "high": "number"}
-
-    def main_columns(self) -> Sequence[str]:
-        return list(self.table.columns)
 
     def title(self) -> str:
         row = self.table.iloc[0]
@@ -329,8 +338,7 @@ class OrderedDrivers(Drivers):
         axes.axvline(1, color=charts.MUTED, linestyle="--", linewidth=1)
         axes.hlines(places, self.table["low"], self.table["high"], color=charts.BLUE)
         axes.scatter(self.table["odds_ratio"], places, color=charts.BLUE, zorder=3)
-        labels = [charts.wrapped(self.names.get(item, item), 24) for item in self.table["item"]]
-        axes.set_yticks(places, labels)
+        axes.set_yticks(places, self._labels())
         axes.set_ylim(-0.7, len(self.table) - 0.3)
         axes.set_xlabel(
             charts.wrapped(
@@ -345,27 +353,18 @@ class OrderedDrivers(Drivers):
         return axes
 
     def reading(self) -> str:
-        parts = [
-            _("{item} {value} ({low} to {high})").format(
-                item=quoted(row.item, self.names),
-                value=number(row.odds_ratio, 2),
-                low=number(row.low, 2),
-                high=number(row.high, 2),
-            )
-            for row in told(self.table).itertuples()
-        ]
         said = _(
             "The other ratings equal, a rating one standard deviation higher multiplies the odds "
             "of a higher answer to {outcome} by: {parts}. {intervals}"
         ).format(
             outcome=outcome_name(self.of),
-            parts=_("; ").join(parts),
+            parts=self._with_intervals(told(self.table), "odds_ratio"),
             intervals=intervals_in_brackets(self.confidence),
         )
+        not_told = untold(self.table, self.names)
         return "\n\n".join(
-            [" ".join([said, untold(self.table, self.names)]), self._compared(),
-             self.rated.sentence(self.names)]
-        )  # fmt: skip
+            [f"{said} {not_told}", self._compared(), self.rated.sentence(self.names)]
+        )
 
     def _compared(self) -> str:
         if self.ranks_agree > 1 - 1e-9:
@@ -379,15 +378,8 @@ class OrderedDrivers(Drivers):
         ).format(correlation=number(self.ranks_agree, 2))
 
     def alt(self) -> str:
-        parts = [
-            _("{item} {value} ({low} to {high})").format(
-                item=quoted(row.item, self.names), value=number(row.odds_ratio, 2),
-                low=number(row.low, 2), high=number(row.high, 2),
-            )
-            for row in self.table.itertuples()
-        ]  # fmt: skip
         return _("Points with intervals, the odds ratio of each attribute: {parts}.").format(
-            parts=_("; ").join(parts)
+            parts=self._with_intervals(self.table, "odds_ratio")
         )
 
     def _define(self) -> Definition:
@@ -419,7 +411,7 @@ def drivers(
     confidence: float = 0.95,
     resamples: int = 999,
     seed: int = 0,
-) -> Drivers:
+) -> Drivers | OrderedDrivers:
     """Which attributes satisfaction goes with, and how far.
 
     Parameters
@@ -443,7 +435,7 @@ def drivers(
 
     Returns
     -------
-    Drivers
+    Drivers or OrderedDrivers
         `.table` has a row per item, the most important first. Of ``"ols"``: item, rating (weighted
         mean), slope (change of the outcome per unit of the rating), beta (the same in
         standard deviations), low, high, associated (whether it differs from 0 after Holm's
@@ -492,13 +484,14 @@ def drivers(
         require(crm, "satisfaction.drivers", crm.missing({"surveys": (of,)}))
     ratings = rated(crm, of, items, most=LARGEST if model == "logit" else None)
     regression = _regression(ratings, confidence)
-    names = names_of(crm, ratings)
+    shared = (Context.of(crm), of, names_of(crm, ratings), ratings, confidence)
     if model == "logit":
         check_apart(ratings)
-        return _by_logit(crm, of, ratings, regression, names, confidence)
+        table, fit, agree = _by_logit(ratings, regression, confidence)
+        return OrderedDrivers(table, *shared, fit, agree)
     table, draws, error = _with_parts(ratings, regression, confidence, resamples, seed)
     explained = _explained(float(table["part"].sum()), draws.sum(axis=1).to_numpy(), confidence)
-    return Drivers(table, Context.of(crm), of, explained, draws, error, names, ratings, confidence)
+    return Drivers(table, *shared, explained, draws, error)
 
 
 def _regression(ratings: Rated, confidence: float) -> pd.DataFrame:
@@ -546,12 +539,7 @@ def _with_parts(
     parts = lmg(ratings.x, ratings.y, ratings.weights, seed=seed).table
     draws = _draws(ratings, resamples, seed)
     low, high = ends(draws.to_numpy(), confidence)
-    table = regression.assign(
-        part=parts["lmg"].to_numpy(),
-        part_low=low,
-        part_high=high,
-        vif=regression["vif"],
-    )
+    table = regression.assign(part=parts["lmg"].to_numpy(), part_low=low, part_high=high)
     ranked = table.sort_values("part", ascending=False, kind="stable", ignore_index=True)
     return ranked, draws, float(parts["error"].max())
 
@@ -575,13 +563,9 @@ def _draws(ratings: Rated, resamples: int, seed: int) -> pd.DataFrame:
 
 
 def _by_logit(
-    crm: Workspace,
-    of: str,
-    ratings: Rated,
-    regression: pd.DataFrame,
-    names: dict[str, str],
-    confidence: float,
-) -> OrderedDrivers:
+    ratings: Rated, regression: pd.DataFrame, confidence: float
+) -> tuple[pd.DataFrame, float, float]:
+    """Odds ratios, largest first; McFadden's R²; how far their ranks agree with the regression."""
     from scipy.stats import spearmanr
 
     steps = ratings.y.nunique()
@@ -610,20 +594,7 @@ def _by_logit(
     )
     agree = spearmanr(table["odds_ratio"], regression["beta"]).statistic
     ranked = table.sort_values("odds_ratio", ascending=False, kind="stable", ignore_index=True)
-    none = pd.Series({"estimate": np.nan, "low": np.nan, "high": np.nan})
-    return OrderedDrivers(
-        ranked,
-        Context.of(crm),
-        of,
-        none,
-        pd.DataFrame(),
-        0.0,
-        names,
-        ratings,
-        confidence,
-        fit.pseudo_r_squared,
-        float(agree),
-    )
+    return ranked, fit.pseudo_r_squared, float(agree)
 
 
 # --- words and small figures

@@ -24,7 +24,7 @@ from crmlab.satisfaction.scores import Scores
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, intervals_in_brackets, measure
 from crmlab.stats import weighted as survey
-from crmlab.stats.clustered import NOTHING, Estimate
+from crmlab.stats.clustered import Estimate
 from crmlab.stats.intervals import Interval, check_confidence
 
 if TYPE_CHECKING:
@@ -188,24 +188,19 @@ class Nps(Scores):
     def formats(self) -> Mapping[str, str]:
         return {"low": "number1", "high": "number1"}
 
-    def title(self) -> str:
-        if self.by is None or len(self.table) < 2:
-            return _(
-                "{promoters} promoters less {detractors} detractors: a Net Promoter Score of {nps}"
-            ).format(
-                promoters=percent(self.whole["promoters"]),
-                detractors=percent(self.whole["detractors"]),
-                nps=self._written(self.whole["nps"]),
-            )
-        highest, lowest = self._extremes()
-        return _("Net Promoter Score from {low} ({lowest}) to {high} ({highest})").format(
-            low=self._written(lowest["nps"]),
-            lowest=self._name(lowest[self.by]),
-            high=self._written(highest["nps"]),
-            highest=self._name(highest[self.by]),
+    def _of_all(self) -> str:
+        return _(
+            "{promoters} promoters less {detractors} detractors: a Net Promoter Score of {nps}"
+        ).format(
+            promoters=percent(self.whole["promoters"]),
+            detractors=percent(self.whole["detractors"]),
+            nps=self._written(self.whole["nps"]),
         )
 
-    def reading(self) -> str:
+    def _apart(self) -> str:
+        return _("Net Promoter Score from {low} ({lowest}) to {high} ({highest})")
+
+    def _told(self) -> str:
         whole = self.whole
         first = _(
             "{answers} questionnaires of {customers} customers say how likely they are to "
@@ -224,10 +219,7 @@ class Nps(Scores):
             high=self._written(whole["high"]),
             intervals=intervals_in_brackets(self.confidence),
         )
-        groups = "" if self.by is None else self._groups()
-        weights = f"{self._weighting()} {self._effect()}".strip()
-        parts = [f"{first} {self._sign()}", weights, groups, self._left_out()]
-        return "\n\n".join(part for part in parts if part)
+        return f"{first} {self._sign()}"
 
     def _sign(self) -> str:
         if self.whole["low"] > 0:
@@ -344,8 +336,6 @@ def _nps_estimate(
     signs: Array, weights: Array, customers: NDArray[np.intp], confidence: float
 ) -> Estimate:
     found = survey.mean(signs, weights=weights, clusters=customers)
-    if not len(signs):
-        return NOTHING
     count = effective_number(len(signs), found.effect, weights, customers)
     shares = [np.average(signs == sign, weights=weights) for sign in (1, 0, -1)]
     low, high = nps_interval(*(count * share for share in shares), confidence=confidence)

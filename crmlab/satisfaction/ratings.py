@@ -19,6 +19,7 @@ from crmlab.satisfaction.responses import (
     items,
     of_questionnaires,
     responses,
+    weighed,
     wide,
 )
 from crmlab.show.columns import shown
@@ -174,10 +175,11 @@ def rated(
         If fewer than two items differ, there are fewer than ten questionnaires per item, or fewer
         customers than a regression over customers needs: two more than items.
     """
-    answered = responses(crm)
+    answered = weighed(responses(crm))
     frame = answered.frame.set_index("response_id")
     outcome, own = _outcome(crm, frame, of)
     ratings = _ratings(crm, chosen)
+    ratings = ratings[ratings.index.isin(frame.index)]
     ratings = ratings.drop(columns=[item for item in own if item in ratings])
     outcome = outcome.reindex(ratings.index)
     complete = ratings.notna().all(axis=1) & outcome.notna()
@@ -335,11 +337,11 @@ def inflation(x: pd.DataFrame, weights: Array) -> Array:
     >>> inflation(x, np.ones(4)).round(3).tolist()
     [inf, inf, 1.0]
     """
-    together = np.cov(x.to_numpy().T, aweights=weights)
-    scale = np.sqrt(np.diagonal(together))
-    inverse = np.linalg.pinv(together / np.outer(scale, scale), rcond=1e-10, hermitian=True)
-    among = together / np.outer(scale, scale) @ inverse
-    determined = np.abs(among - np.eye(len(scale))).max(axis=1) > 1e-6
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    together = DescrStatsW(x, weights=weights).corrcoef
+    inverse = np.linalg.pinv(together, rcond=1e-10, hermitian=True)
+    determined = np.abs(together @ inverse - np.eye(len(together))).max(axis=1) > 1e-6
     return np.where(determined, np.inf, np.diagonal(inverse))
 
 
@@ -362,8 +364,9 @@ def check_apart(ratings: Rated) -> None:
 
 def deviation(values: Any, weights: Array) -> Any:
     """Weighted standard deviation."""
-    middle = np.average(values, axis=0, weights=weights)
-    return np.sqrt(np.average((values - middle) ** 2, axis=0, weights=weights))
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    return DescrStatsW(values, weights=weights).std
 
 
 def standardised(values: Any, weights: Array) -> Any:

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 DRAWN = 24
 #: With fewer answers than this the reading says that a group is small.
 SMALL = 30
+#: Answers of overall satisfaction from here on are those of the satisfied: the two highest.
+SATISFIED = scale_of("overall")[1] - 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,6 +127,23 @@ class Scores(Result):
         charts.set_title(axes, self.title())
         return axes
 
+    def title(self) -> str:
+        if self.by is None or len(self.table) < 2:
+            return self._of_all()
+        highest, lowest = self._extremes()
+        return self._apart().format(
+            low=self._written(lowest[self.score]),
+            lowest=self._name(lowest[self.by]),
+            high=self._written(highest[self.score]),
+            highest=self._name(highest[self.by]),
+        )
+
+    def reading(self) -> str:
+        groups = "" if self.by is None else self._groups()
+        weights = f"{self._weighting()} {self._effect()}".strip()
+        parts = [self._told(), weights, groups, self._left_out()]
+        return "\n\n".join(part for part in parts if part)
+
     def alt(self) -> str:
         if self.by is None:
             parts = [
@@ -141,6 +160,18 @@ class Scores(Result):
         return _("Points with intervals: {score}. {groups}.").format(
             score=self._scored(), groups=_("; ").join(parts)
         )
+
+    def _of_all(self) -> str:
+        """The title where there are no groups."""
+        raise NotImplementedError
+
+    def _apart(self) -> str:
+        """The title where there are, with places for the highest and the lowest."""
+        raise NotImplementedError
+
+    def _told(self) -> str:
+        """What the answers say, all together."""
+        raise NotImplementedError
 
     def _question(self) -> str:
         raise NotImplementedError
@@ -236,25 +267,20 @@ class Csat(Scores):
     def formats(self) -> Mapping[str, str]:
         return {"low": "number", "high": "number"}
 
-    def title(self) -> str:
-        if self.by is None or len(self.table) < 2:
-            return _("{share} answer {top}; the mean is {mean} on the scale {scale}").format(
-                share=percent(self.whole["satisfied_share"]),
-                top=_top(),
-                mean=self._written(self.whole["mean"]),
-                scale=_scale("overall"),
-            )
-        highest, lowest = self._extremes()
-        return _("Mean satisfaction from {low} ({lowest}) to {high} ({highest})").format(
-            low=self._written(lowest["mean"]),
-            lowest=self._name(lowest[self.by]),
-            high=self._written(highest["mean"]),
-            highest=self._name(highest[self.by]),
+    def _of_all(self) -> str:
+        return _("{share} answer {top}; the mean is {mean} on the scale {scale}").format(
+            share=percent(self.whole["satisfied_share"]),
+            top=_top(),
+            mean=self._written(self.whole["mean"]),
+            scale=_scale("overall"),
         )
 
-    def reading(self) -> str:
+    def _apart(self) -> str:
+        return _("Mean satisfaction from {low} ({lowest}) to {high} ({highest})")
+
+    def _told(self) -> str:
         whole = self.whole
-        first = _(
+        return _(
             "{answers} questionnaires of {customers} customers say how satisfied they are. The "
             "mean is {mean} ({low} to {high}) on the scale {scale}; {share} ({share_low} to "
             "{share_high}) answer {top}, {period}. {intervals}"
@@ -272,9 +298,6 @@ class Csat(Scores):
             period=self.context.period(),
             intervals=intervals_in_brackets(self.confidence),
         )
-        groups = "" if self.by is None else self._groups()
-        parts = [first, f"{self._weighting()} {self._effect()}".strip(), groups, self._left_out()]
-        return "\n\n".join(part for part in parts if part)
 
     def _question(self) -> str:
         return _("Overall satisfaction, {scale}").format(scale=_scale("overall"))
@@ -283,7 +306,7 @@ class Csat(Scores):
         return _("Mean satisfaction")
 
     def _colour(self, answer: int) -> str:
-        return charts.BLUE if answer >= scale_of("overall")[1] - 1 else charts.GREY
+        return charts.BLUE if answer >= SATISFIED else charts.GREY
 
     def _written(self, value: float) -> str:
         return number(value, 2) if np.isfinite(value) else "–"
@@ -310,8 +333,9 @@ class Csat(Scores):
 
 
 def _top() -> str:
-    highest = scale_of("overall")[1]
-    return _("{next} or {highest}").format(next=number(highest - 1), highest=number(highest))
+    return _("{next} or {highest}").format(
+        next=number(SATISFIED), highest=number(scale_of("overall")[1])
+    )
 
 
 def _scale(question: str) -> str:
@@ -397,10 +421,7 @@ def _figures(answers: Answers, within: Flags, confidence: float) -> dict[str, fl
     )
     middle = survey.mean(values, weights=weights, clusters=customers, confidence=confidence)
     satisfied = survey.share(
-        values >= scale_of("overall")[1] - 1,
-        weights=weights,
-        clusters=customers,
-        confidence=confidence,
+        values >= SATISFIED, weights=weights, clusters=customers, confidence=confidence
     )
     # The t interval of few answers may go beyond the scale; of answers that are all alike it would
     # have no width, as if nobody could have answered otherwise.

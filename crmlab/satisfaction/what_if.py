@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.errors import CrmlabError, UnknownName
+from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, number, percent
+from crmlab.satisfaction.answers import scale_of
+from crmlab.satisfaction.net_promoter import DETRACTORS, PROMOTERS, signs_of
 from crmlab.satisfaction.ratings import (
     LARGEST,
     NEEDS,
@@ -23,6 +26,7 @@ from crmlab.satisfaction.ratings import (
     quoted,
     rated,
 )
+from crmlab.satisfaction.scores import SATISFIED
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -39,10 +43,6 @@ if TYPE_CHECKING:
 
     from crmlab.data.sources import Workspace
 
-#: Answers of overall satisfaction from here on count as satisfied.
-SATISFIED = 4
-#: Answers to the question of recommending: promoters from here on, detractors up to here.
-PROMOTERS, DETRACTORS = 9, 6
 #: What is asked by default, and the most that a slider asks: part of the scale's width.
 USUAL, MOST = 0.10, 0.20
 #: Sliders that there is room for; the attributes of the largest gain get one.
@@ -149,7 +149,26 @@ class WhatIf(Result):
         )
         left_out = self.rated.sentence(self.names)
         said = f"{self.words(self.raise_by, self.table)} {intervals_in_brackets(self.confidence)}"
-        return "\n\n".join([said, caution, left_out])
+        return "\n\n".join([f"{said} {self._recommending()}".strip(), caution, left_out])
+
+    def _recommending(self) -> str:
+        """Whose Net Promoter Score is predicted, where it is not that of all, or that it is not."""
+        count = int(np.isfinite(_recommended(self.rated)).sum())
+        if "nps" not in figure_names(self.curves):
+            return (
+                _(
+                    "The Net Promoter Score is not predicted: of the answers on recommendation "
+                    "({count}) there are too few, or too few that differ."
+                ).format(count=number(count))
+                if count
+                else ""
+            )
+        if count == len(self.rated.x):
+            return ""
+        return _(
+            "Questionnaires that also answer how likely they are to recommend the company: "
+            "{count}. From these the Net Promoter Score is predicted."
+        ).format(count=number(count))
 
     def words(self, raise_by: Mapping[str, float], table: pd.DataFrame) -> str:
         """What is raised, and what a table predicts, in a sentence."""
@@ -223,7 +242,8 @@ def what_if(
     -------
     WhatIf
         `.table` has a row per figure: figure (``"mean"`` of overall, ``"top"``: percentage of
-        answers 4 or 5, ``"nps"``: Net Promoter Score), now, change, change_low, change_high, then
+        answers 4 or 5, ``"nps"``: Net Promoter Score, of those who answer that question and where
+        their answers suffice), now, change, change_low, change_high, then
         (now and the change together), low, high (of then).
 
     Raises
@@ -312,23 +332,26 @@ def figure_names(curves: Sequence[Curve]) -> dict[str, str]:
 
 def _curves(ratings: Rated) -> list[Curve]:
     """Each figure as a curve of the ratings."""
-    fit = _fitted(ratings, ratings.y.to_numpy())
+    overall = ratings.y.to_numpy()
+    fit = _fitted(ratings, overall)
     satisfied = np.where(fit.levels >= SATISFIED, 100.0, 0.0)
     found = [
-        _curve(
-            "mean", fit, fit.levels.astype(np.float64), (1.0, 5.0), ratings, ratings.y.to_numpy()
-        ),
-        _curve("top", fit, satisfied, (0.0, 100.0), ratings, ratings.y.to_numpy()),
+        _curve("mean", fit, fit.levels.astype(float), scale_of("overall"), ratings, overall),
+        _curve("top", fit, satisfied, (0.0, 100.0), ratings, overall),
     ]
-    asked = ratings.answered.frame.set_index("response_id")["recommend"].reindex(ratings.x.index)
-    recommend = asked.astype(float).to_numpy()
-    if len(np.unique(recommend[np.isfinite(recommend)])) > 1:
-        fit = _fitted(ratings, recommend)
-        points = np.select(
-            [fit.levels >= PROMOTERS, fit.levels <= DETRACTORS], [100.0, -100.0], 0.0
-        )
-        found.append(_curve("nps", fit, points, (-100.0, 100.0), ratings, recommend))
+    recommended = _recommended(ratings)
+    # Where the answers do not suffice, the reading says so.
+    with contextlib.suppress(NotEnoughData):
+        fit = _fitted(ratings, recommended)
+        points = 100 * signs_of(fit.levels)
+        found.append(_curve("nps", fit, points, (-100.0, 100.0), ratings, recommended))
     return found
+
+
+def _recommended(ratings: Rated) -> Array:
+    """How likely to recommend the company; NaN where that is not answered."""
+    asked = ratings.answered.frame.set_index("response_id")["recommend"]
+    return asked.reindex(ratings.x.index).to_numpy(float)
 
 
 def _fitted(ratings: Rated, answers: Array) -> Ordered:

@@ -83,6 +83,28 @@ def test_weights_count_and_answers_of_one_customer_make_the_intervals_wider():
     assert widths[0] == pytest.approx(widths[1], rel=0.02)
 
 
+def test_questionnaires_of_weight_0_do_not_count_and_are_counted():
+    weight = np.where(np.arange(SIZE) < 50, 0.0, 1.0)
+    result = drivers(workspace(weight=weight), resamples=20)
+    without = drivers(workspace(X[50:].reset_index(drop=True), Y[50:]), resamples=20)
+    pd.testing.assert_frame_equal(result.table, without.table)
+    assert result.rated.customers == SIZE - 50
+    assert "50 questionnaires (answered, but without a weight)" in result.reading()
+    # What only they rated differently is rated alike by all that count.
+    same = workspace(X.assign(kind=X["kind"].where(weight == 0, 50)), weight=weight)
+    assert rated(same).alike == ("kind",)
+
+
+def test_inflation_is_that_of_the_regression_on_the_others():
+    weight = np.where(np.arange(SIZE) < 50, 4.0, 1.0)
+    close = X.assign(kind=X["fast"] + RANDOM.normal(0, 7, SIZE))
+    table = drivers(workspace(close, weight=weight), resamples=20).table.set_index("item")
+    for item in close:
+        others = sm.add_constant(close.drop(columns=item))
+        peer = sm.WLS(close[item], others, weights=weight).fit().rsquared
+        assert table.loc[item, "vif"] == pytest.approx(1 / (1 - peer))
+
+
 def test_overlap_of_the_ratings_is_said():
     said = drivers(workspace(), resamples=20).reading()
     assert "hardly go with each other" in said

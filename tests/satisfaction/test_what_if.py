@@ -55,6 +55,39 @@ def test_the_figures_now_are_the_answers():
     assert "No rating is raised" in result.reading()
 
 
+@pytest.mark.slow
+def test_the_interval_of_a_change_is_that_of_a_jackknife():
+    found = row(what_if(workspace(), raise_by={"fast": 5}), "mean")
+    group = np.random.default_rng(3).permutation(SIZE) % 25
+    each = []
+    for left in range(25):
+        kept = group != left
+        part = workspace(X[kept].reset_index(drop=True), Y[kept])
+        each.append(row(what_if(part, raise_by={"fast": 5}), "mean")["change"])
+    error = np.sqrt(24 / 25 * np.sum((each - np.mean(each)) ** 2))
+    half = (found["change_high"] - found["change_low"]) / 2 / 1.9695
+    assert half == pytest.approx(error, rel=0.2)
+
+
+def test_the_net_promoter_score_is_that_of_those_who_answer_it_and_they_are_counted():
+    asked = RECOMMEND.where(RECOMMEND.index % 2 == 0)
+    result = what_if(workspace(recommend=asked), raise_by={"fast": 5})
+    now = 100 * ((asked >= 9).sum() - (asked <= 6).sum()) / asked.notna().sum()
+    assert row(result, "nps")["now"] == pytest.approx(now)
+    assert "to recommend the company: 125. From these the Net Promoter Score" in result.reading()
+    everybody = what_if(workspace(recommend=RECOMMEND), raise_by={"fast": 5})
+    assert "recommend the company" not in everybody.reading()
+
+
+@pytest.mark.parametrize(("answers", "count"), [([1, 5, 9], "3"), ([7] * 40, "40")])
+def test_answers_on_recommendation_that_do_not_suffice_are_said(answers, count):
+    asked = pd.Series(answers, dtype=float).reindex(range(SIZE))
+    result = what_if(workspace(recommend=asked), raise_by={"fast": 5})
+    assert result.table["figure"].tolist() == ["mean", "top"]
+    assert f"is not predicted: of the answers on recommendation ({count})" in result.reading()
+    assert "Net Promoter Score" not in what_if(workspace(), raise_by={"fast": 5}).reading()
+
+
 def test_no_rating_rises_beyond_its_scale():
     x = X.assign(fast=np.where(np.arange(SIZE) % 2, 100.0, 60.0))
     some = what_if(workspace(x), raise_by={"fast": 40})
