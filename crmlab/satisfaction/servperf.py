@@ -14,19 +14,25 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, pairs
+from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, left_out, pairs
 from crmlab.satisfaction.responses import wide
 from crmlab.satisfaction.servqual import design_words, dimension_labels, two
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Exclusion,
+    Result,
+    intervals_in_brackets,
+    measure,
+)
 from crmlab.stats.multiplicity import holm
+from crmlab.stats.relative_importance import Array, covariances, resampled, sums
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from crmlab.data.sources import Workspace
-
-Array = NDArray[np.float64]
 
 #: The dimension whose items are logistics service quality.
 LOGISTICS = "logistics_service"
@@ -169,11 +175,15 @@ class Servperf(Result):
         return said
 
     def _reliability(self) -> str:
+        names = dimension_labels(self)
         if self.reliability.empty:
-            return _("How reliable the gaps are needs dimensions of two items at least.")
+            return _(
+                "How reliable the gaps are cannot be told: no dimension has two items or more that "
+                "{least} customers answered, and not all alike."
+            ).format(least=LEAST)
         parts = [
             _("{name} {value} ({low} to {high}), perception alone {alone}").format(
-                name=dimension_labels(self).get(row.dimension, row.dimension),
+                name=names.get(row.dimension, row.dimension),
                 value=two(row.gap),
                 low=two(row.low),
                 high=two(row.high),
@@ -190,7 +200,14 @@ class Servperf(Result):
             "chance.",
             len(self.reliability),
         ).format(less=number(less), all=number(len(self.reliability)))
-        return f"{each} {count}"
+        told = set(self.reliability["dimension"])
+        rest = [one for one in self.pairs.items["dimension"].unique() if one and one not in told]
+        if not rest:
+            return f"{each} {count}"
+        untold = _(
+            "Without two items that {least} customers answered, and not all alike: {names}."
+        ).format(least=LEAST, names=_(", ").join(names.get(one, one) for one in rest))
+        return f"{each} {count} {untold}"
 
     def _who(self) -> str:
         used = _(
@@ -200,7 +217,11 @@ class Servperf(Result):
             questionnaires=number(self.table["questionnaires"].iloc[0]),
             customers=number(self.customers),
         )
-        return f"{used} {self.pairs.sentence()}"
+        return f"{used} {self.pairs.sentence(*self._incomplete())}"
+
+    def _incomplete(self) -> tuple[Exclusion, ...]:
+        reason = _("overall satisfaction or an item of one of the ways not answered")
+        return left_out(reason, len(self.pairs.frame) - int(self.table["questionnaires"].iloc[0]))
 
     def _define(self) -> Definition:
         return Definition(
@@ -222,7 +243,7 @@ class Servperf(Result):
                 design=design_words(self.pairs.found),
             ),
             source=self.context.source,
-            exclusions=self.pairs.exclusions(),
+            exclusions=self.pairs.exclusions(*self._incomplete()),
         )
 
 
@@ -253,7 +274,8 @@ def servperf(
     MissingColumns
         If a column is not there.
     NotEnoughData
-        If fewer than thirty customers answered all of it, or overall satisfaction does not vary.
+        If fewer than thirty customers answered all of it, their weights leave too few for so many
+        predictors, or overall satisfaction does not vary.
 
     Notes
     -----
@@ -275,7 +297,7 @@ def servperf(
     used = frame["overall"].notna()
     for block in blocks.values():
         used &= block.notna().all(axis=1)
-    _enough(frame[used])
+    _enough(frame[used], max(block.shape[1] for block in blocks.values()))
     table, differences = _compared(
         {way: block[used] for way, block in blocks.items()},
         frame[used],
@@ -316,7 +338,7 @@ def _ways(crm: Workspace, both: Pairs) -> tuple[dict[str, pd.DataFrame], str]:
     return {**blocks, "logistics": logistics.rename_axis(columns=None)}, ""
 
 
-def _enough(frame: pd.DataFrame) -> None:
+def _enough(frame: pd.DataFrame, predictors: int) -> None:
     customers = frame["cluster"].nunique()
     if customers < LEAST:
         raise NotEnoughData(
@@ -324,6 +346,16 @@ def _enough(frame: pd.DataFrame) -> None:
                 "To compare ways to measure quality, {least} customers at least must have "
                 "answered all of it and overall satisfaction; there are {customers}."
             ).format(least=LEAST, customers=customers)
+        )
+    effective = _effective(frame["weight"].to_numpy(float))
+    if effective <= predictors + 1:
+        raise NotEnoughData(
+            _(
+                "The weights are so unequal that the questionnaires count for {effective} of equal "
+                "weight; with {predictors} predictors more than {least} are needed."
+            ).format(
+                effective=number(effective, 1), predictors=predictors, least=number(predictors + 1)
+            )
         )
     if frame["overall"].nunique() < 2:
         raise NotEnoughData(
@@ -348,7 +380,7 @@ def explained(
     Returns
     -------
     tuple of float
-        R² and adjusted R².
+        R² and adjusted R², NaN with no more answers (of equal weight) than predictors and one.
 
     Examples
     --------
@@ -357,9 +389,9 @@ def explained(
     [0.64, 0.46]
     """
     weight = np.ones(len(predictors)) if weights is None else np.asarray(weights, float)
-    values = _centred(np.column_stack([predictors.to_numpy(float), np.asarray(outcome, float)]))
-    whole = _moments(values, weight, np.zeros(len(weight), int))
-    share = _r_squared(_covariances(whole), list(range(values.shape[1] - 1)))[0]
+    values = np.column_stack([predictors.to_numpy(float), np.asarray(outcome, float)])
+    whole = covariances(sums(values - values.mean(axis=0), weight))
+    share = _r_squared(whole, list(range(values.shape[1] - 1)))[0]
     return float(share), float(_adjusted(share, values.shape[1] - 1, _effective(weight)))
 
 
@@ -384,8 +416,8 @@ def _compared(
         adjusted = float(_adjusted(share, count, effective))
         estimates[way] = adjusted
         pivots[way] = _adjusted(_r_squared(drawn, places), count, effective) - share
-        low, high = _basic(adjusted, pivots[way], confidence)
-        ends = {"adjusted": adjusted, "low": max(0.0, low), "high": high}
+        low, high = np.clip(_basic(adjusted, pivots[way], confidence), 0.0, 1.0)
+        ends = {"adjusted": adjusted, "low": low, "high": high}
         named = {"way": way, "predictors": count, "questionnaires": len(frame)}
         rows.append({**named, "r_squared": float(share), **ends})
     table = pd.DataFrame(rows).sort_values("adjusted", ascending=False, ignore_index=True)
@@ -428,7 +460,9 @@ def _r_squared(covariances: Array, places: Sequence[int]) -> Array:
     """R² of the last variable by those at some places, for each table of covariances."""
     among = covariances[:, places][:, :, places]
     withal = covariances[:, places, -1]
-    fit = np.einsum("ri,rij,rj->r", withal, np.linalg.pinv(among, hermitian=True), withal)
+    fit = np.einsum(
+        "ri,rij,rj->r", withal, np.linalg.pinv(among, rcond=1e-10, hermitian=True), withal
+    )
     spread = covariances[:, -1, -1]
     found = np.full(len(spread), np.nan)
     np.divide(fit, spread, out=found, where=spread > 0)
@@ -436,7 +470,10 @@ def _r_squared(covariances: Array, places: Sequence[int]) -> Array:
 
 
 def _adjusted(share: ArrayLike, predictors: int, size: float) -> Array:
-    return np.asarray(1 - (1 - np.asarray(share)) * (size - 1) / (size - predictors - 1))
+    freedom = size - predictors - 1
+    return np.asarray(
+        1 - (1 - np.asarray(share)) * (size - 1) / (freedom if freedom > 0 else np.nan)
+    )
 
 
 def _effective(weights: Array) -> float:
@@ -469,6 +506,7 @@ def difference_reliability(
     Returns
     -------
     float
+        NaN where the difference does not vary.
 
     References
     ----------
@@ -487,7 +525,10 @@ def difference_reliability(
 
 def _of_difference(first: Any, second: Any, correlation: Any, spread: Any, other: Any) -> Any:
     shared = 2 * correlation * spread * other
-    return (spread**2 * first + other**2 * second - shared) / (spread**2 + other**2 - shared)
+    variance = np.asarray(spread**2 + other**2 - shared)
+    return (spread**2 * first + other**2 * second - shared) / np.where(
+        variance > 1e-9, variance, np.nan
+    )
 
 
 def _reliabilities(both: Pairs, *, confidence: float, resamples: int, seed: int) -> pd.DataFrame:
@@ -551,40 +592,12 @@ def _drawn(
     values: Array, weights: Array, clusters: NDArray[np.intp], resamples: int, seed: int
 ) -> tuple[Array, Array]:
     """Covariances of the columns: of all rows, and of each resample of the customers."""
-    random = np.random.default_rng(seed)
-    number_of = np.unique(clusters, return_inverse=True)[1]
-    customers = int(number_of.max()) + 1
-    count = min(customers, BLOCKS)
-    block = (random.permutation(customers) % count)[number_of]
-    sums = _moments(_centred(values), weights, block)
-    units = random.integers(count, size=(resamples, count)) + count * np.arange(resamples)[:, None]
-    times = np.bincount(units.ravel(), minlength=count * resamples).reshape(resamples, count)
-    drawn = (times.astype(float) @ sums.reshape(count, -1)).reshape(resamples, *sums.shape[1:])
-    return _covariances(sums.sum(axis=0, keepdims=True)), _covariances(drawn)
-
-
-def _centred(values: Array) -> Array:
-    return np.asarray(values - values.mean(axis=0))
-
-
-def _moments(values: Array, weights: Array, block: NDArray[np.intp]) -> Array:
-    """Weighted sums of products of the columns, a constant first, for each block of rows."""
-    columns = np.column_stack([np.ones(len(values)), values])
-    size, count = columns.shape[1], int(block.max()) + 1
-    found = np.empty((count, size, size))
-    for one in range(size):
-        for other in range(one, size):
-            products = weights * columns[:, one] * columns[:, other]
-            found[:, one, other] = found[:, other, one] = np.bincount(block, products, count)
-    return found
-
-
-def _covariances(moments: Array) -> Array:
-    """Covariances from sums of products whose first column is a constant."""
-    means = moments[:, 0, 1:] / moments[:, :1, 0]
-    return np.asarray(
-        moments[:, 1:, 1:] / moments[:, :1, :1] - means[:, :, None] * means[:, None, :]
-    )
+    centred = values - values.mean(axis=0)
+    customer = np.unique(clusters, return_inverse=True)[1]
+    random: Any = np.random.default_rng(seed)
+    block = (random.permutation(customer.max() + 1) % BLOCKS)[customer]
+    drawn = resampled(centred, weights, block, resamples=resamples, seed=random)
+    return covariances(sums(centred, weights)), covariances(drawn)
 
 
 def way_names() -> Mapping[str, str]:

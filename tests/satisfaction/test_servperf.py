@@ -69,6 +69,59 @@ def test_a_predictor_twice_explains_no_more():
     assert twice[0] == pytest.approx(explained(frame, outcome)[0])
 
 
+def test_without_more_answers_than_predictors_nothing_is_adjusted():
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "b": [1.0, 3, 2]})
+    share, adjusted = explained(frame, [1, 2, 4])
+    assert share == pytest.approx(1)
+    assert np.isnan(adjusted)
+
+
+def test_weights_that_leave_too_few_for_the_predictors_are_refused():
+    crm = made(size=60)
+    frames = {"surveys": crm.surveys.assign(weight=[1e6, *[1.0] * 59]), "answers": crm.answers}
+    with pytest.raises(NotEnoughData, match=r"count for 1\.0 of equal weight; with 1 predictors"):
+        servperf(from_frames(frames, settings=crm.settings))
+
+
+def test_questionnaires_that_lack_one_of_the_ways_are_counted():
+    crm = made()
+    surveys = crm.surveys.assign(overall=crm.surveys["overall"].where(crm.surveys.index > 4))
+    result = servperf(from_frames({"surveys": surveys, "answers": crm.answers}, crm.settings))
+    assert result.table["questionnaires"].tolist() == [195, 195]
+    assert "Left out besides: 5 questionnaires (overall satisfaction or" in result.reading()
+    assert [one.count for one in result.definition.exclusions] == [5]
+
+
+def test_the_share_of_a_variance_is_no_more_than_all_of_it():
+    random = np.random.default_rng(2)
+    perceived = random.integers(2, 7, (2, 40))
+    perceived[1] = perceived[0]
+    crm = workspace(random.integers(3, 7, (2, 40)), perceived, perceived[0] - 1)
+    row = servperf(crm).table.set_index("way").loc["perception"]
+    assert row[["adjusted", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
+    alike = workspace(perceived, perceived + 1, random.integers(1, 6, 40))
+    table = servperf(alike).table.set_index("way")
+    assert table.loc["gap", "low"] == 0 <= table.loc["gap", "high"]
+
+
+def test_dimensions_whose_reliability_cannot_be_told_are_named():
+    random = np.random.default_rng(5)
+    expected = random.integers(3, 7, (2, 60))
+    crm = workspace(expected, expected - 1, random.integers(1, 6, 60))
+    result = servperf(crm)
+    assert result.reliability.empty
+    assert "no dimension has two items or more" in result.reading()
+    crm = made()
+    single = crm.answers[crm.answers["item"] == "rel1"].assign(item="tan1")
+    items = (*ITEMS, model.Item("tan1", "tangibles", minimum=1, maximum=7))
+    frames = {"surveys": crm.surveys, "answers": pd.concat([crm.answers, single])}
+    result = servperf(from_frames(frames, settings=model.Settings(items=items)))
+    assert result.reliability["dimension"].tolist() == ["reliability"]
+    assert "Without two items that 30 customers answered, and not all alike: Tangibles." in (
+        result.reading()
+    )
+
+
 def test_where_satisfaction_follows_perception_it_beats_the_gap():
     result = servperf(made("perception"))
     assert result.table["way"].tolist() == ["perception", "gap"]
@@ -118,6 +171,13 @@ def test_the_reliability_of_a_gap_is_made_of_alphas_and_their_correlation():
     row = result.reliability.iloc[0]
     assert row["expectation"] == pytest.approx(cronbach_alpha(expected.T).value)
     assert row["perception"] == pytest.approx(cronbach_alpha(perceived.T).value)
+    totals = expected.sum(axis=0), perceived.sum(axis=0)
+    correlation = np.corrcoef(*totals)[0, 1]
+    assert row["correlation"] == pytest.approx(correlation)
+    first, second = (total.std() for total in totals)
+    shared = 2 * correlation * first * second
+    part = row["expectation"] * first**2 + row["perception"] * second**2 - shared
+    assert row["gap"] == pytest.approx(part / (first**2 + second**2 - shared))
     assert row["gap"] == pytest.approx(cronbach_alpha((perceived - expected).T).value, abs=0.06)
     assert row["low"] < row["gap"] < row["high"]
 
@@ -126,25 +186,21 @@ def test_parts_that_go_together_make_an_unreliable_difference():
     assert difference_reliability(0.8, 0.8, 0.0) == pytest.approx(0.8)
     assert difference_reliability(0.8, 0.8, 0.6) == pytest.approx(0.5)
     assert difference_reliability(0.8, 0.8, 0.8) == pytest.approx(0.0)
+    assert np.isnan(difference_reliability(0.8, 0.8, 1.0))
     with_wide = difference_reliability(0.9, 0.5, 0.0, first_spread=3, second_spread=1)
     assert with_wide == pytest.approx((9 * 0.9 + 0.5) / 10)
 
 
-def test_repeated_customers_widen_the_interval():
+def test_more_questionnaires_of_the_same_customers_do_not_narrow_the_interval():
     alone = made(size=120)
-    surveys = alone.surveys
-    twice = pd.concat([surveys.assign(customer_id=surveys["response_id"])] * 3, ignore_index=True)
-    twice["response_id"] = twice["response_id"] + "abc"[0] + twice.index.astype(str)
-    ids = dict(zip(twice.index, twice["response_id"], strict=True))
-    copies = [
-        alone.answers.assign(
-            response_id=alone.answers["response_id"].map(
-                {old: ids[place + copy * 120] for place, old in enumerate(surveys["response_id"])}
-            )
+    surveys = alone.surveys.assign(customer_id=alone.surveys["response_id"])
+    frames = {
+        name: pd.concat(
+            [table.assign(response_id=table["response_id"] + copy) for copy in "abc"],
+            ignore_index=True,
         )
-        for copy in range(3)
-    ]
-    frames = {"surveys": twice, "answers": pd.concat(copies, ignore_index=True)}
+        for name, table in (("surveys", surveys), ("answers", alone.answers))
+    }
     one = servperf(alone).table.iloc[0]
     three = servperf(from_frames(frames, settings=alone.settings)).table.iloc[0]
     assert three["r_squared"] == pytest.approx(one["r_squared"])
