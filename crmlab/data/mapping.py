@@ -185,8 +185,6 @@ class Wide:
     pattern : str
         Name of the columns, such as ``"{item}_{aspect}"``; empty where `questions` are said.
     questions : tuple of Question
-    unread : tuple of str
-        Columns of a file that fit the pattern of no question.
     aspects : mapping of str to str
         The aspects the pattern may name, as they are written in the file.
     scales : mapping of str to (float, float)
@@ -196,7 +194,6 @@ class Wide:
     reading: ColumnMap
     pattern: str = ""
     questions: tuple[Question, ...] = ()
-    unread: tuple[str, ...] = ()
     aspects: Mapping[str, str] = field(default_factory=dict)
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -373,7 +370,7 @@ def parse(content: Mapping[str, Any], where: str = "mapping") -> MappingFile:
             )
     if "orders" in tables and tables["orders"].record == "line":
         record: Literal["order", "line"] = "order" if tables["orders"].combine else "line"
-        settings = _replaced(settings, record=record)
+        settings = replace(settings, record=record)
     return MappingFile(settings, tables)
 
 
@@ -451,10 +448,6 @@ def check_timezone(name: str, where: str) -> None:
                 "{where}: there is no time zone {name}. Use a name such as Asia/Shanghai or UTC."
             ).format(where=where, name=name)
         ) from error
-
-
-def _replaced(settings: model.Settings, **changes: Any) -> model.Settings:
-    return replace(settings, **changes)
 
 
 def _flat(section: Mapping[str, Any], where: str, prefix: str = "") -> dict[str, float]:
@@ -859,7 +852,8 @@ def _scales(section: Mapping[str, Any], where: str) -> dict[str, tuple[float, fl
     scales: dict[str, tuple[float, float]] = {}
     for aspect, ends in section.get("scales", {}).items():
         _typed(ends, (list,), f"{where} scales", aspect)
-        if len(ends) != 2 or not ends[0] < ends[1]:
+        numbers = all(isinstance(end, int | float) for end in ends)
+        if len(ends) != 2 or not numbers or not ends[0] < ends[1]:
             raise MappingError(
                 _("{where}: the scale of {name} is written [lowest, highest].").format(
                     where=where, name=aspect

@@ -107,7 +107,7 @@ class WideConversion(Conversion):
         if not len(rows):
             return
         count, examples = self.off_scale.get(question.column, (0, []))
-        pairs = zip(rows.tolist(), shown.tolist(), strict=True)
+        pairs = zip(rows[:3].tolist(), shown[:3].tolist(), strict=True)
         more = [(int(row), f"{value:g}") for row, value in pairs]
         self.off_scale[question.column] = (count + len(rows), (examples + more)[:3])
 

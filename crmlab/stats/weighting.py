@@ -44,10 +44,6 @@ class Raked:
     largest_gap: float
     trimmed: int
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        """The weights, for functions of numpy."""
-        return np.asarray(self.weights, dtype=dtype)
-
     def sentence(self) -> str:
         """Whether the margins are met, and if not, why, in a sentence."""
         if self.converged:
@@ -224,10 +220,8 @@ def design_effect(weights: ArrayLike) -> float:
     1.333
     """
     weight = np.asarray(weights, float)
-    weight = weight[weight > 0]
-    if not len(weight):
-        return np.nan
-    return float(len(weight) * np.sum(weight**2) / np.sum(weight) ** 2)
+    answers = int(np.sum(weight > 0))
+    return answers / effective_size(weight) if answers else np.nan
 
 
 def effective_size(weights: ArrayLike) -> float:

@@ -51,8 +51,9 @@ def test_a_customer_answers_once_a_month(truth: pd.DataFrame) -> None:
     assert truth["month"].nunique() == 24
 
 
-def test_callers_answer_no_higher(truth: pd.DataFrame) -> None:
+def test_callers_answer_lower_and_never_higher(truth: pd.DataFrame) -> None:
     assert (truth["answer_called"] <= truth["answer"]).all()
+    assert (truth["answer_called"] < truth["answer"]).mean() > 0.2
 
 
 def test_a_students_truth_is_that_of_the_students_company() -> None:
@@ -85,7 +86,10 @@ def test_before_the_first_month_is_over_nothing_is_known() -> None:
 
 def test_a_sample_of_customers_has_their_truth_only(company: Workspace) -> None:
     some = company.sample(customers=100)
-    assert set(known_truth(some)["customer_id"]) <= set(some.customers["customer_id"])
+    whole = known_truth(company)
+    expected = whole[whole["customer_id"].isin(some.customers["customer_id"])]
+    assert 0 < len(expected) < len(whole)
+    pd.testing.assert_frame_equal(known_truth(some), expected.reset_index(drop=True))
 
 
 def test_of_real_data_the_truth_is_not_known() -> None:

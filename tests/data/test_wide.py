@@ -227,6 +227,10 @@ def test_korean_text_is_read(tmp_path):
             {"wide": True, "items": "{item}", "scales": {"importance": [9]}, "key": "row_number"},
             "[lowest, highest]",
         ),
+        (
+            {"wide": True, "items": "{item}", "scales": {"importance": ["1", "9"]}},
+            "[lowest, highest]",
+        ),
         ({"wide": True, "items": "{item}", "columns": "same"}, "one by one"),
         (
             {"wide": True, "items": "{item}", "combine": True, "key": "row_number"},
