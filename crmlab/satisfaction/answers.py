@@ -16,14 +16,16 @@ from crmlab.language import _, day
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
+    excluded,
     grouped_by,
-    of_questionnaires,
+    left_out_words,
     responses,
 )
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
 from crmlab.stats import weighted as survey
+from crmlab.stats.weighting import effective_size
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -70,8 +72,8 @@ def answers_to(
     question : str
         A column of surveys, such as ``"overall"`` or ``"recommend"``.
     weighted : bool
-        Whether an answer counts with its design weight. Without, each counts once, those of a mode
-        that has no weights too.
+        Whether an answer counts with its design weight. Without, each counts once, those without a
+        weight too.
     modes : sequence of str, optional
         As in `responses`.
 
@@ -84,30 +86,18 @@ def answers_to(
     NotEnoughData
         If nobody answered it.
     """
-    asked = _asked(crm, weighted, modes)
-    answered = asked.frame[question].notna()
-    counts = asked.frame["weight"] > 0 if weighted else True
-    frame = asked.frame[answered & counts].reset_index(drop=True)
+    asked = responses(crm, modes=modes, weighted=weighted)
+    counts = asked.frame[question].notna() & (asked.frame["weight"] > 0)
+    frame = asked.frame[counts].reset_index(drop=True)
     if frame.empty:
         raise NotEnoughData(
             _("No questionnaire answers the question {question}.").format(
                 question=shown(question).label
             )
         )
-    weights = frame["weight"].to_numpy(float) if weighted else np.ones(len(frame))
+    values, weights = frame[question].to_numpy(float), frame["weight"].to_numpy(float)
     kept = replace(asked, frame=asked.frame[["response_id", question]])
-    return Answers(frame, frame[question].to_numpy(float), weights, clusters(frame), kept)
-
-
-def _asked(crm: Workspace, weighted: bool, modes: Sequence[str] | None) -> Responses:
-    together = responses(crm, modes=modes)
-    if weighted or not together.without_weight:
-        return together
-    # Asked for one by one, a mode that has no weights is not left out for that.
-    each = [responses(crm, modes=[mode]) for mode in together.modes]
-    frame = pd.concat([part.frame for part in each]).drop_duplicates("response_id")
-    lacking = sum(part.without_weight for part in each)
-    return replace(together, frame=frame, without_weight=lacking)
+    return Answers(frame, values, weights, clusters(frame), kept)
 
 
 def group_name(by: str, value: Any) -> str:
@@ -275,7 +265,7 @@ def effective_number(
     number_of = np.unique(np.asarray(customers), return_inverse=True)[1]
     weight = np.bincount(number_of, np.asarray(weights, float))
     if not (np.isfinite(effect) and effect > 0):
-        return float(weight.sum() ** 2 / np.sum(weight**2))
+        return effective_size(weight)
     known = t.ppf(0.975, answers - 1) / t.ppf(0.975, len(weight) - 1)
     return float(min(answers, answers / effect) * known**2)
 
@@ -296,18 +286,12 @@ def exclusions_of(asked: Responses, question: str, answers: int) -> tuple[Exclus
         _("answered, but not this question"): silent,
         _("answered, but of weight 0"): len(asked.frame) - silent - answers,
     }
-    more = (of_questionnaires(reason, count) for reason, count in found.items() if count)
-    return (*asked.exclusions(), *more)
+    return (*asked.exclusions(), *excluded(found))
 
 
 def left_out_said(asked: Responses, found: Sequence[Exclusion]) -> str:
     """What was left out, in sentences."""
-    said = (
-        _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
-        if found
-        else _("No questionnaire was left out.")
-    )
-    return f"{said} {asked.part}" if asked.part else said
+    return left_out_words(found, asked.part)
 
 
 def weighting_said(asked: Responses, weighted: bool) -> str:

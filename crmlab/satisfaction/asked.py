@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,10 +13,14 @@ from crmlab.language import _, number
 from crmlab.satisfaction.responses import (
     CONVENIENCE,
     answered_in,
+    count_modes,
+    excluded,
     facts,
-    of_questionnaires,
+    left_out_words,
+    of_other_modes,
     part_of,
     with_all_columns,
+    with_weights,
 )
 from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
@@ -79,20 +83,11 @@ class Asked:
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, each with its count."""
         found = {_("without a weight"): self.without_weight}
-        for mode, count in self.left_out.items():
-            name = shown("mode").written(mode, "")
-            found[_("asked in the mode {mode}").format(mode=name)] = count
-        return tuple(of_questionnaires(reason, count) for reason, count in found.items() if count)
+        return excluded(found | of_other_modes(self.left_out))
 
     def sentence(self) -> str:
         """What is left out, in a sentence."""
-        parts = [one.words() for one in self.exclusions()]
-        said = (
-            _("Left out: {parts}.").format(parts=_("; ").join(parts))
-            if parts
-            else _("No questionnaire was left out.")
-        )
-        return f"{said} {self.part}" if self.part else said
+        return left_out_words(self.exclusions(), self.part)
 
 
 def asked(crm: Workspace) -> Asked:
@@ -120,19 +115,16 @@ def asked(crm: Workspace) -> Asked:
     again = surveys["mode"].isin(AGAIN)
     if not usual.any():
         usual = ~again
-    kept = surveys[usual | again]
-    by_weight = bool(kept["weight"].notna().any())
-    lacking = kept["weight"].isna() if by_weight else pd.Series(False, kept.index)
-    kept = kept[~lacking] if by_weight else kept.assign(weight=1.0)
+    sent = usual | again
+    kept, weighted = with_weights(surveys[sent])
     first = kept[usual[kept.index]].reset_index(drop=True)
     _check(first)
-    left_out = surveys.loc[~usual & ~again, "mode"].value_counts()
     return Asked(
         first,
         kept[again[kept.index]].reset_index(drop=True),
-        by_weight,
-        int(lacking.sum()),
-        {str(mode): int(count) for mode, count in sorted(left_out.items())},
+        weighted,
+        int(sent.sum()) - len(kept),
+        count_modes(surveys[~sent]),
         part,
         crm,
     )
@@ -190,10 +182,13 @@ def known(about: pd.DataFrame, frame: pd.DataFrame, name: str) -> pd.Series:
 
 def labels_of(names: Sequence[str]) -> dict[str, str]:
     """Label of each characteristic in the current language."""
-    return {
-        name: _("Late order") if name == "late" else _extra().get(name) or shown(name).label
-        for name in names
+    own = {
+        "late": _("Late order"),
+        "large": _("Revenue above the median"),
+        "complained": _("Has complained"),
+        "on_time": _("Order on time"),
     }
+    return {name: own.get(name) or shown(name).label for name in names}
 
 
 def category_labels(names: Sequence[str]) -> dict[str, str]:
@@ -204,12 +199,13 @@ def category_labels(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _extra() -> dict[str, str]:
-    return {
-        "large": _("Revenue above the median"),
-        "complained": _("Has complained"),
-        "on_time": _("Order on time"),
-    }
+def category_name(row: Any) -> str:
+    """Characteristic and category of a row of a table, in the current language."""
+    label = labels_of([row.characteristic])[row.characteristic]
+    if row.category == "":
+        return label
+    codes = category_labels([row.characteristic])
+    return f"{label} · {codes.get(row.category, row.category)}"
 
 
 def usable(found: Asked, margins: Sequence[str]) -> tuple[str, ...]:
@@ -229,12 +225,14 @@ def _is_known(about: pd.DataFrame, frame: pd.DataFrame, name: str) -> bool:
 def rake_to_asked(found: Asked, answers: pd.DataFrame, margins: Sequence[str]) -> Raked:
     """Answers raked to everyone who was asked, by the weights of the sample."""
     about = facts(found.workspace)
-    everyone = {name: known(about, found.frame, name) for name in margins}
-    totals = {
-        name: found.frame["weight"].groupby(values).sum() for name, values in everyone.items()
-    }
+    totals = {name: totals_of_asked(found, about, name) for name in margins}
     of = pd.DataFrame({name: known(about, answers, name) for name in margins})
     return rake(of, totals, answers["weight"])
+
+
+def totals_of_asked(found: Asked, about: pd.DataFrame, name: str) -> pd.Series:
+    """Weight of everyone who was asked, by category of a characteristic."""
+    return found.frame["weight"].groupby(known(about, found.frame, name)).sum()
 
 
 # --- words and decisions

@@ -225,7 +225,7 @@ def follow_up(
     MissingColumns
         If a column is not there.
     NotEnoughData
-        If nobody was asked again, or too few answered.
+        If nobody was asked again, too few answered, or no questionnaire has a weight.
 
     Notes
     -----
@@ -250,7 +250,14 @@ def follow_up(
                 "({count}), so nothing is known of the silent ones."
             ).format(count=number(int(silent["overall"].notna().sum())))
         )
-    weights, usable, why = _raked(found, first, margins)
+    if not found.weighted:
+        raise NotEnoughData(
+            _(
+                "No questionnaire has a weight, so it is not known for how many of the silent ones "
+                "each of those asked again stands."
+            )
+        )
+    weights, raked_to, why = _raked(found, first, margins)
     rows = [row_of("first", first, None, confidence)]
     rows += [] if weights is None else [row_of("raked", first, weights, confidence)]
     rows += [row_of("silent", silent, None, confidence), row_of("both", both, None, confidence)]
@@ -261,7 +268,7 @@ def follow_up(
     )  # fmt: skip
     odds = _odds(both, at_once, confidence)
     return FollowUp(
-        pd.DataFrame(rows), Context.of(crm), apart, odds, usable, why, found, confidence
+        pd.DataFrame(rows), Context.of(crm), apart, odds, raked_to, why, found, confidence
     )
 
 

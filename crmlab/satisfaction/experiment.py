@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from crmlab.data.simulate.truth import known_truth
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.satisfaction.responses import grouped_by, of_questionnaires, responses
-from crmlab.satisfaction.sampling import allocate
+from crmlab.satisfaction.responses import grouped_by, left_out_words, responses
+from crmlab.satisfaction.sampling import METHODS, allocate, unused
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure
 from crmlab.stats.intervals import check_confidence, wilson
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-RANDOM = ("random", "proportional", "neyman")
 #: Samples are drawn from at least so many times as many.
 LARGER = 2
 BINS = 40
@@ -267,12 +266,7 @@ class Samples(Result):
         return [said[one] for one in self.lacking]
 
     def _left_out(self) -> str:
-        if self.left_out:
-            parts = _("; ").join(one.words() for one in self.left_out)
-            said = _("Left out: {parts}.").format(parts=parts)
-        else:
-            said = _("Nothing was left out.")
-        return f"{said} {self.part}" if self.part else said
+        return left_out_words(self.left_out, self.part, nothing=_("Nothing was left out."))
 
     def _define(self) -> Definition:
         return Definition(
@@ -449,9 +443,7 @@ def _answered(crm: Workspace) -> Population:
             "said": frame["overall"].astype(float),
         }
     )[~nowhere].reset_index(drop=True)
-    silent = of_questionnaires(_("without overall satisfaction"), len(found.frame) - len(frame))
-    unknown = of_questionnaires(_("of a customer in no stratum"), int(nowhere.sum()))
-    left_out = (*found.exclusions(), *(one for one in (silent, unknown) if one.count))
+    left_out = (*found.exclusions(), *unused(found.frame, together))
     return Population(together, False, not tier.notna().any(), calls is None, left_out, found.part)
 
 
@@ -493,7 +485,7 @@ def _stratified(
         }
     )
     found = {}
-    for method in ("proportional", "neyman"):
+    for method in METHODS:
         sizes = allocate(strata, size, method=method)["sample"].tolist()
         found[method] = _draw(random, parts, sizes, draws, confidence)
     return found

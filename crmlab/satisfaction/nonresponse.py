@@ -15,6 +15,7 @@ from crmlab.satisfaction.asked import (
     Asked,
     asked,
     category_labels,
+    category_name,
     known,
     labels_of,
     points,
@@ -61,7 +62,7 @@ class NonresponseBias(Result):
         if beyond.empty:
             return _("No difference between those who answered and those asked is beyond chance")
         return _("Those who answered differ from those asked: {names}").format(
-            names=_(", ").join(self._name(row) for row in beyond.itertuples())
+            names=_(", ").join(category_name(row) for row in beyond.itertuples())
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -72,7 +73,7 @@ class NonresponseBias(Result):
         axes.axvline(0, color=charts.MUTED, linestyle="--", linewidth=1)
         axes.hlines(places, table["low"], table["high"], colors=colours)
         axes.scatter(table["standardised"], places, color=colours, zorder=3)
-        axes.set_yticks(places, [self._name(row) for row in table.itertuples()])
+        axes.set_yticks(places, [category_name(row) for row in table.itertuples()])
         axes.set_ylim(-0.7, len(table) - 0.3)
         axes.set_xlabel(
             _("Answered less asked, in standard deviations, with {confidence} interval").format(
@@ -107,7 +108,7 @@ class NonresponseBias(Result):
             size=points(largest["standardised"]),
             low=points(largest["low"]),
             high=points(largest["high"]),
-            name=self._name(largest),
+            name=category_name(largest),
             comparisons=comparisons,
             intervals=intervals_in_brackets(self.confidence),
         )
@@ -127,7 +128,7 @@ class NonresponseBias(Result):
     def alt(self) -> str:
         parts = [
             _("{name} {size} ({low} to {high})").format(
-                name=self._name(row),
+                name=category_name(row),
                 size=points(row.standardised),
                 low=points(row.low),
                 high=points(row.high),
@@ -138,16 +139,9 @@ class NonresponseBias(Result):
             parts=_("; ").join(parts)
         )
 
-    def _name(self, row: Any) -> str:
-        label = labels_of([row.characteristic])[row.characteristic]
-        if row.category == "":
-            return label
-        codes = category_labels([row.characteristic])
-        return f"{label} · {codes.get(row.category, row.category)}"
-
     def _words(self, row: Any) -> str:
         return _("{name}, {asked} of those asked and {answered} of those who answered").format(
-            name=self._name(row),
+            name=category_name(row),
             asked=percent(row.asked_share),
             answered=percent(row.returned_share),
         )
@@ -211,7 +205,8 @@ def nonresponse_bias(
     With the weights w of the sample, d = (Σ_A w·x/Σ_A w − Σw·x/Σw)/s, where A are those who
     answered, x is 1 in the category and s = √(p(1 − p)) with p the share among all asked. Its
     error is that of the difference of the two means, which are made of the same customers in part;
-    s counts as known. Late is judged among orders whose outcome is known.
+    s counts as known. Late is judged among orders whose outcome is known, revenue and complaints
+    among questionnaires that name their customer.
 
     References
     ----------
@@ -264,16 +259,19 @@ def _compared(
 
 def _yes_or_no(found: Asked, about: pd.DataFrame) -> dict[str, pd.Series | None]:
     crm, frame = found.workspace, found.frame
-    on_time = frame["response_id"].map(about["on_time"])
+    on_time, named = frame["response_id"].map(about["on_time"]), frame["customer_id"].notna()
     flags: dict[str, pd.Series | None] = {"late": 1 - on_time.astype(float)}
     flags["large"] = flags["complained"] = None
+    if not named.any():
+        return flags
     if crm.has("orders", "amount") and crm.has("orders", "customer_id"):
         spent = crm.query("customer_summary").set_index("customer_id")["amount"]
-        revenue = frame["customer_id"].map(spent).fillna(0.0)
-        flags["large"] = (revenue > _median(revenue, frame["weight"])).astype(float)
+        revenue = frame["customer_id"].map(spent).fillna(0.0)[named]
+        large = revenue > _median(revenue, frame["weight"][named])
+        flags["large"] = large.astype(float).reindex(frame.index)
     if crm.has("complaints", "customer_id"):
         complained = set(crm.query("complaints_summary")["customer_id"].dropna())
-        flags["complained"] = frame["customer_id"].isin(complained).astype(float)
+        flags["complained"] = frame["customer_id"].isin(complained).astype(float).where(named)
     return flags
 
 
@@ -292,7 +290,7 @@ def _contrast(
     there, back = np.isfinite(values), frame["answered"].to_numpy()
     total = weights[there].sum()
     share = float((weights * np.where(there, values, 0.0)).sum() / total) if total else np.nan
-    if not 0 < share < 1 or not (there & back).any():
+    if not 0 < share < 1 or not weights[there & back].any():
         return {}, np.nan
     spread = float(np.sqrt(share * (1 - share)))
     found = weighted.contrast(values, back & there, there, weights=weights, clusters=own)

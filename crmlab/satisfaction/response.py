@@ -109,7 +109,7 @@ class ResponseRates(Result):
             intervals=intervals_in_brackets(self.confidence),
         )
         parts = [rate]
-        if self.asked.weighted:
+        if np.ptp(self.asked.frame["weight"]) > 0:
             parts.append(
                 _(
                     "Some customers were more likely to be asked than others; by the weights of "
@@ -177,7 +177,7 @@ class ResponseRates(Result):
         return said.format(low=low, high=high)
 
     def _not_judged(self) -> str:
-        table = self.table[self.table["verdict"].isna()]
+        table = self.table[self.table["customers"] < FEWEST]
         if table.empty:
             return ""
         names = [self._name(row) for _index, row in table.head(NAMED).iterrows()]
@@ -296,9 +296,10 @@ def response_rates(
 
 
 def _grouped(found: Asked, by: str) -> pd.Series:
-    group = grouped_by(found.workspace, found.frame, by)
     if by == "month":  # who did not answer has no month of answer
         group = found.frame["sent_at"].dt.to_period("M").dt.to_timestamp()
+    else:
+        group = grouped_by(found.workspace, found.frame, by)
     return group.astype(object).where(group.notna(), NOT_GIVEN)
 
 

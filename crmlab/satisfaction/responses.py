@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -66,20 +66,11 @@ class Responses:
             _("not answered"): self.unanswered,
             _("answered, but without a weight"): self.without_weight,
         }
-        for mode, count in self.left_out.items():
-            name = shown("mode").written(mode, "")
-            found[_("asked in the mode {mode}").format(mode=name)] = count
-        return tuple(of_questionnaires(reason, count) for reason, count in found.items() if count)
+        return excluded(found | of_other_modes(self.left_out))
 
     def sentence(self) -> str:
         """What is left out, in a sentence."""
-        parts = [one.words() for one in self.exclusions()]
-        said = (
-            _("Left out: {parts}.").format(parts=_("; ").join(parts))
-            if parts
-            else _("No questionnaire was left out.")
-        )
-        return f"{said} {self.part}" if self.part else said
+        return left_out_words(self.exclusions(), self.part)
 
 
 def of_questionnaires(reason: str, count: int) -> Exclusion:
@@ -87,7 +78,42 @@ def of_questionnaires(reason: str, count: int) -> Exclusion:
     return Exclusion(reason, count, ngettext("questionnaire", "questionnaires", count))
 
 
-def responses(crm: Workspace, *, modes: Sequence[str] | None = None) -> Responses:
+def excluded(counts: Mapping[str, int]) -> tuple[Exclusion, ...]:
+    """Questionnaires left out for each reason; a reason without any is not named."""
+    return tuple(of_questionnaires(reason, count) for reason, count in counts.items() if count)
+
+
+def of_other_modes(counts: Mapping[str, int]) -> dict[str, int]:
+    """Questionnaires of other modes, by the reason why they are left out."""
+    return {
+        _("asked in the mode {mode}").format(mode=shown("mode").written(mode, "")): count
+        for mode, count in counts.items()
+    }
+
+
+def left_out_words(found: Sequence[Exclusion], part: str = "", *, nothing: str = "") -> str:
+    """What was left out, in sentences.
+
+    Parameters
+    ----------
+    found : sequence of Exclusion
+    part : str
+        What the questionnaires are a sample of, as in `Responses`.
+    nothing : str
+        What is said where nothing was left out; by default that no questionnaire was.
+    """
+    parts = _("; ").join(one.words() for one in found)
+    said = (
+        _("Left out: {parts}.").format(parts=parts)
+        if found
+        else nothing or _("No questionnaire was left out.")
+    )
+    return f"{said} {part}" if part else said
+
+
+def responses(
+    crm: Workspace, *, modes: Sequence[str] | None = None, weighted: bool = True
+) -> Responses:
     """The answered questionnaires of a workspace.
 
     Parameters
@@ -97,6 +123,8 @@ def responses(crm: Workspace, *, modes: Sequence[str] | None = None) -> Response
     modes : sequence of str, optional
         Modes that count. By default all in which the company chooses whom it asks: who calls the
         call centre has chosen itself.
+    weighted : bool
+        Whether a questionnaire without a weight is left out where others have one.
 
     Returns
     -------
@@ -126,27 +154,35 @@ def responses(crm: Workspace, *, modes: Sequence[str] | None = None) -> Response
     workspace, part = part_of(crm)
     surveys = with_all_columns(workspace.surveys)
     there = sorted(surveys["mode"].dropna().unique())
-    chosen = _chosen(there, modes)
-    of_mode = surveys["mode"].isna() | surveys["mode"].isin(chosen)
+    unnamed = surveys["mode"].isna()
+    chosen = _chosen(there, modes, bool(unnamed.any()))
+    of_mode = unnamed | surveys["mode"].isin(chosen)
     answered = answered_in(crm, surveys)
-    others = surveys.loc[answered & ~of_mode, "mode"].value_counts()
-    frame = surveys[answered & of_mode]
-    weighted = bool(frame["weight"].notna().any())
-    lacking = frame["weight"].isna() if weighted else pd.Series(False, frame.index)
-    frame = frame[~lacking].reset_index(drop=True)
-    if frame.empty:
+    found = surveys[answered & of_mode]
+    if found.empty:
         raise NotEnoughData(_("No questionnaire was answered, so nothing is known of anybody."))
-    if not weighted:
-        frame = frame.assign(weight=1.0)
+    frame, has_weights = with_weights(found) if weighted else (found.assign(weight=1.0), False)
     return Responses(
-        frame,
+        frame.reset_index(drop=True),
         int(of_mode.sum()),
-        {str(mode): int(count) for mode, count in sorted(others.items())},
-        int(lacking.sum()),
-        weighted,
+        count_modes(surveys[answered & ~of_mode]),
+        len(found) - len(frame),
+        has_weights,
         tuple(chosen),
         part,
     )
+
+
+def with_weights(frame: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """The questionnaires that have a weight; all, with the weight 1, where none has one."""
+    has = frame["weight"].notna()
+    return (frame[has], True) if has.any() else (frame.assign(weight=1.0), False)
+
+
+def count_modes(surveys: pd.DataFrame) -> dict[str, int]:
+    """Questionnaires of each mode that is named."""
+    counts = surveys["mode"].value_counts().sort_index()
+    return {str(mode): int(count) for mode, count in counts.items()}
 
 
 def weighed(found: Responses) -> Responses:
@@ -193,9 +229,10 @@ def with_all_columns(surveys: pd.DataFrame) -> pd.DataFrame:
     return surveys.assign(**absent)
 
 
-def _chosen(there: Sequence[str], modes: Sequence[str] | None) -> list[str]:
+def _chosen(there: Sequence[str], modes: Sequence[str] | None, unnamed: bool) -> list[str]:
     if modes is None:
-        return [mode for mode in there if mode not in CONVENIENCE] or list(there)
+        random = [mode for mode in there if mode not in CONVENIENCE]
+        return random if random or unnamed else list(there)
     unknown = [mode for mode in modes if mode not in there]
     if unknown:
         raise UnknownName(

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.responses import Responses, clusters, grouped_by, responses, weighed
+from crmlab.satisfaction.responses import (
+    Responses,
+    clusters,
+    excluded,
+    facts,
+    grouped_by,
+    left_out_words,
+    responses,
+    weighed,
+)
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure, require
@@ -375,7 +384,8 @@ class SamplePlan(Result):
     size : int
         Answers that the plans are for.
     margin : float or None
-        The margin that was asked for; None where the number of answers was.
+        The margin that was asked for; None where the number of answers was, or where two of each
+        stratum are more than it takes.
     plans : pandas.DataFrame
         Index random, proportional, neyman: error (standard error of the mean of all customers) and
         margin, both in points of the answer.
@@ -546,13 +556,8 @@ class SamplePlan(Result):
                 "of all.",
                 self.borrowed,
             ).format(count=number(self.borrowed))
-        return " ".join(part for part in (basis, self._left_out(), self.answered.part) if part)
-
-    def _left_out(self) -> str:
-        if not self.left_out:
-            return _("Nothing was left out.")
-        parts = _("; ").join(one.words() for one in self.left_out)
-        return _("Left out: {parts}.").format(parts=parts)
+        nothing = _("Nothing was left out.")
+        return f"{basis} {left_out_words(self.left_out, self.answered.part, nothing=nothing)}"
 
     def _define(self) -> Definition:
         return Definition(
@@ -634,19 +639,23 @@ def sample_plan(
     """
     column = _stratum(crm, by)
     found = weighed(responses(crm))
-    frame = found.frame.assign(stratum=grouped_by(crm, found.frame, by))
     counted, left_out = _population(crm, by, column)
+    stratum = grouped_by(crm, found.frame, by)
+    if by != "scope":
+        scope = found.frame["response_id"].map(facts(crm)["scope"])
+        stratum = stratum.where(scope.ne("internal"))
+    frame = found.frame.assign(stratum=stratum)
     known = frame[frame["overall"].notna() & frame["stratum"].isin(counted.index)]
     table, borrowed = _strata(known, counted, confidence)
-    if size is None:
-        overall = math.sqrt(_variances(table)[0])
+    planned, asked_for = size, None
+    if planned is None:
+        overall, asked_for = math.sqrt(_variances(table)[0]), margin
         planned = sample_size_mean(
             margin, overall, population=int(counted.sum()), confidence=confidence
         )
-        # Fewer than two of each stratum cannot be planned.
-        planned = max(planned, int(np.minimum(table["customers"], 2).sum()))
-    else:
-        planned = size
+        least = int(np.minimum(table["customers"], 2).sum())
+        if planned < least:  # fewer than two of each stratum cannot be planned
+            planned, asked_for = least, None
     for method in METHODS:
         table[method] = allocate(table, planned, method=method)["sample"]
         table[f"margin_{method}"] = _own_margins(table, method, confidence)
@@ -656,11 +665,11 @@ def sample_plan(
         Context.of(crm),
         by,
         planned,
-        margin if size is None else None,
+        asked_for,
         plans,
         enough,
         found,
-        (*found.exclusions(), *_unused(frame, known), *left_out),
+        (*found.exclusions(), *unused(frame, known), *left_out),
         borrowed,
         confidence,
     )
@@ -694,17 +703,14 @@ def _population(crm: Workspace, by: str, column: str) -> tuple[pd.Series, tuple[
     return counted, tuple(one for one in left_out if one.count)
 
 
-def _unused(frame: pd.DataFrame, known: pd.DataFrame) -> tuple[Exclusion, ...]:
+def unused(frame: pd.DataFrame, known: pd.DataFrame) -> tuple[Exclusion, ...]:
     """Questionnaires that came back but say nothing of overall satisfaction in a stratum."""
-    from crmlab.satisfaction.responses import of_questionnaires
-
     silent = int(frame["overall"].isna().sum())
-    elsewhere = len(frame) - silent - len(known)
-    found = [
-        of_questionnaires(_("without overall satisfaction"), silent),
-        of_questionnaires(_("of a customer in no stratum"), elsewhere),
-    ]
-    return tuple(one for one in found if one.count)
+    found = {
+        _("without overall satisfaction"): silent,
+        _("of a customer in no stratum"): len(frame) - silent - len(known),
+    }
+    return excluded(found)
 
 
 def _strata(known: pd.DataFrame, counted: pd.Series, confidence: float) -> tuple[pd.DataFrame, int]:

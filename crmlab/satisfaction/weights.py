@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,12 @@ from crmlab.satisfaction.asked import (
     Asked,
     asked,
     category_labels,
+    category_name,
     known,
     labels_of,
     points,
     rake_to_asked,
+    totals_of_asked,
     usable,
 )
 from crmlab.satisfaction.asking_again import draw_ways, row_of, way_names, ways_in_words
@@ -88,7 +90,7 @@ class Weighting(Result):
         axes.scatter(shares, places, color=charts.ORANGE, zorder=3, label=_("Answered"))
         name = _("Customers") if self.to == "customers" else _("All asked")
         axes.scatter(targets, places, color=charts.BLUE, zorder=3, label=name)
-        axes.set_yticks(places, [self._name(row) for row in table.itertuples()])
+        axes.set_yticks(places, [category_name(row) for row in table.itertuples()])
         axes.set_ylim(-0.7, len(table) - 0.3)
         axes.set_xlim(left=0)
         charts.share_axis(axes.xaxis)
@@ -116,7 +118,7 @@ class Weighting(Result):
     def alt(self) -> str:
         parts = [
             _("{name} {answered} of the answers, {population} of the population").format(
-                name=self._name(row),
+                name=category_name(row),
                 answered=percent(row.answers_share),
                 population=percent(row.population_share),
             )
@@ -138,7 +140,7 @@ class Weighting(Result):
                 "{population} of all asked by their weights. {raking}"
             )
         return said.format(
-            name=self._name(row),
+            name=category_name(row),
             answered=percent(row["answers_share"]),
             population=percent(row["population_share"]),
             raking=self.raked.sentence(),
@@ -171,11 +173,6 @@ class Weighting(Result):
             "satisfaction itself, customers of one category who answer still differ from those who "
             "do not."
         )
-
-    def _name(self, row: Any) -> str:
-        label = labels_of([row.characteristic])[row.characteristic]
-        codes = category_labels([row.characteristic])
-        return f"{label} · {codes.get(row.category, row.category)}"
 
     def _define(self) -> Definition:
         whose = (
@@ -282,21 +279,19 @@ def weighting(
 def _totals(crm: Workspace, found: Asked, about: pd.DataFrame, name: str, to: str) -> pd.Series:
     """How many there are of each category of a characteristic."""
     if to == "asked":
-        group, size = known(about, found.frame, name), found.frame["weight"]
-    elif to == "customers":
-        if name not in COUNTED:
-            raise UnknownName(
-                _(
-                    'The customers are counted by {names}, not by {column}. With to="asked" the '
-                    "answers can be raked to what is known of the orders too."
-                ).format(names=_(", ").join(COUNTED), column=name)
-            )
-        counted = crm.query("customer_groups").rename(columns={"customer_region": "region"})
-        group = counted[name].astype(object).where(counted[name].notna(), NOT_GIVEN).astype(str)
-        size = counted["customers"]
-    else:
+        return totals_of_asked(found, about, name)
+    if to != "customers":
         raise UnknownName(_('to is "asked" or "customers", not {to}.').format(to=to))
-    return size.astype(float).groupby(group).sum()
+    if name not in COUNTED:
+        raise UnknownName(
+            _(
+                'The customers are counted by {names}, not by {column}. With to="asked" the '
+                "answers can be raked to what is known of the orders too."
+            ).format(names=_(", ").join(COUNTED), column=name)
+        )
+    counted = crm.query("customer_groups").rename(columns={"customer_region": "region"})
+    group = counted[name].astype(object).where(counted[name].notna(), NOT_GIVEN).astype(str)
+    return counted["customers"].astype(float).groupby(group).sum()
 
 
 def _categories(values: pd.Series, totals: pd.Series, weights: np.ndarray) -> pd.DataFrame:
@@ -466,7 +461,10 @@ def weights_put_to_test(
     MissingColumns
         If a column is not there.
     NotEnoughData
-        If the data are real, so that nobody knows the truth, or nobody was asked again.
+        If the data are real, so that nobody knows the truth, or nobody was asked again, or nobody
+        of a category answered.
+    UnknownName
+        If a margin is not known.
 
     Notes
     -----
@@ -491,7 +489,7 @@ def weights_put_to_test(
     ways = {
         "plain": (first, np.ones(len(first))),
         "first": (first, first["weight"].to_numpy(float)),
-        "post_stratified": (first, _post_stratified(crm, found, first)),
+        "post_stratified": (first, _post_stratified(found, first)),
         "raked": (first, rake_to_asked(found, first, margins).weights),
         "both": (both, both["weight"].to_numpy(float)),
     }
@@ -504,7 +502,7 @@ def weights_put_to_test(
     )
 
 
-def _post_stratified(crm: Workspace, found: Asked, first: pd.DataFrame) -> np.ndarray:
-    about = facts(crm)
+def _post_stratified(found: Asked, first: pd.DataFrame) -> np.ndarray:
+    about = facts(found.workspace)
     tier = known(about, first, "tier")
-    return post_stratify(tier.to_frame(), "tier", _totals(crm, found, about, "tier", "asked"))
+    return post_stratify(tier.to_frame(), "tier", totals_of_asked(found, about, "tier"))

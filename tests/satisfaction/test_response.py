@@ -64,10 +64,8 @@ def test_the_rate_counts_the_first_try_and_not_who_called_or_was_asked_again():
     result = response_rates(crm, by="")
     row = result.table.iloc[0]
     assert row[["sent", "returned"]].tolist() == [10, 6]
-    low, high = wilson(6, 10)
-    assert row[["share", "low", "high"]].tolist() == pytest.approx(
-        [0.6, float(low), float(high)], abs=0.02
-    )
+    low, high = wilson(0.6 * 9, 9)  # of ten customers one is spent on the mean
+    assert row[["share", "low", "high"]].tolist() == pytest.approx([0.6, float(low), float(high)])
     said = result.reading()
     assert "4 were asked again, and all answered" in said
     again = sent({"key": (4, 3)}, mode="follow_up", start=100)
@@ -119,6 +117,20 @@ def test_groups_that_are_not_judged_are_named_and_not_counted():
     assert "Not judged, because they are fewer than 5 customers: Key." in said
 
 
+def test_a_group_that_is_all_there_is_is_compared_with_nobody_and_not_called_small():
+    said = response_rates(workspace(sent({"key": (100, 60)}))).reading()
+    assert "Not judged" not in said
+    assert "than chance" not in said
+
+
+def test_only_unequal_weights_are_said_to_make_some_more_likely_to_be_asked():
+    alike = response_rates(workspace(sent({"key": (100, 60)}, weight=3.0)), by="").reading()
+    assert "more likely to be asked" not in alike
+    rare = sent({"general": (100, 30)}, weight=9.0, start=100)
+    unequal = response_rates(workspace(sent({"key": (100, 60)}), rare), by="").reading()
+    assert "by the weights of the sample the rate is 33.0%" in unequal
+
+
 def test_a_small_group_of_which_all_answered_is_judged_by_an_exact_test():
     crm = workspace(sent({"key": (5, 5), "general": (1000, 600)}))
     # Fisher's exact test gives 0.16; that all five answer is no rarity.
@@ -130,9 +142,13 @@ def test_a_small_group_of_which_all_answered_is_judged_by_an_exact_test():
 def test_questionnaires_of_one_customer_widen_the_interval():
     alone = sent({"key": (200, 100)})
     shared = alone.assign(customer_id="C" + (alone.index // 20).astype(str))
-    narrow, wide = (response_rates(workspace(one)).table.iloc[0] for one in (alone, shared))
-    assert wide["low"] < narrow["low"]
-    assert wide["customers"] == 10
+    row = response_rates(workspace(shared)).table.iloc[0]
+    assert row["customers"] == 10
+    # Ten customers who all answer or all do not: 20 · 10/9, and t of 9 for t of 199 degrees.
+    effect = 20 * 10 / 9 * (2.262157 / 1.971957) ** 2
+    assert row["design_effect"] == pytest.approx(effect, rel=1e-4)
+    low, high = wilson(100 / effect, 200 / effect)
+    assert row[["low", "high"]].tolist() == pytest.approx([float(low), float(high)], rel=1e-4)
 
 
 def test_months_stand_in_their_order_and_are_those_of_sending():
@@ -217,6 +233,21 @@ def test_late_orders_are_compared_among_those_whose_outcome_is_known():
     assert row["returned_share"] == pytest.approx(2 / 20)
 
 
+def test_revenue_and_complaints_are_compared_among_those_who_name_their_customer():
+    surveys = sent({"a": (40, 20)})
+    surveys.loc[:9, "customer_id"] = None
+    surveys.loc[10:, "customer_id"] = [f"C{i}" for i in range(30)]
+    people = pd.DataFrame({"customer_id": [f"C{i}" for i in range(30)], "tier": "key"})
+    orders = pd.DataFrame({"order_id": ["1"], "customer_id": ["C0"], "amount": [5.0]})
+    complaints = pd.DataFrame({"complaint_id": ["1", "2"], "customer_id": ["C0", "C29"]})
+    tables = {"customers": people, "orders": orders, "complaints": complaints}
+    rows = nonresponse_bias(workspace(surveys, **tables)).table.set_index("characteristic")
+    assert rows.loc["large", "asked_share"] == pytest.approx(1 / 30)
+    assert rows.loc["complained", ["asked_share", "returned_share"]].tolist() == pytest.approx(
+        [2 / 30, 1 / 10]
+    )
+
+
 # --- asking again
 
 
@@ -277,6 +308,12 @@ def test_those_never_reached_are_named_as_unknown():
 def test_nobody_asked_again_is_not_enough():
     with pytest.raises(NotEnoughData, match="nothing is known of the silent ones"):
         follow_up(workspace(sent({"a": (20, 10)})))
+
+
+def test_without_weights_nobody_knows_for_how_many_those_asked_again_stand():
+    surveys = [one.assign(weight=np.nan) for one in twice_asked(at_once=5.0, later=2.0)]
+    with pytest.raises(NotEnoughData, match="No questionnaire has a weight"):
+        follow_up(workspace(*surveys))
 
 
 def test_a_margin_that_cannot_be_raked_is_said_and_the_rest_stays():

@@ -104,6 +104,19 @@ def test_data_of_the_call_centre_alone_are_not_refused():
     assert found.modes == ("call_centre",)
 
 
+def test_beside_questionnaires_of_no_named_mode_the_call_centre_does_not_count():
+    found = responses(workspace(mode=[None, None, None, "call_centre", None]))
+    assert found.frame["response_id"].tolist() == ["1", "2", "5"]
+    assert (found.modes, found.left_out) == ((), {"call_centre": 1})
+
+
+def test_where_weights_do_not_count_nobody_is_left_out_for_lacking_one():
+    crm = workspace(weight=[2.0, None, 2.0, None, 2.0])
+    found = responses(crm, weighted=False)
+    assert found.frame["weight"].tolist() == [1.0, 1.0, 1.0]
+    assert (found.without_weight, found.unanswered, found.weighted) == (0, 1, False)
+
+
 def test_more_questionnaires_than_can_be_held_are_sampled_and_it_is_said(company, monkeypatch):
     monkeypatch.setattr(sys.modules[responses.__module__], "LARGEST", 3000)
     found = responses(company)

@@ -235,6 +235,28 @@ def test_internal_customers_and_those_of_no_stratum_are_left_out_and_counted() -
     assert found["without overall satisfaction"] == 21
 
 
+def test_answers_of_internal_customers_do_not_count():
+    crm = surveyed({"key": [1, 5] * 10 + [3] * 20, "general": [3, 4] * 10})
+    inside = {f"key{i}" for i in range(20, 40)}
+    customers = crm.customers.assign(scope="external")
+    customers.loc[customers["customer_id"].isin(inside), "scope"] = "internal"
+    both = from_frames({"customers": customers, "surveys": crm.surveys})
+    result = sample_plan(both, size=40)
+    key = result.table.set_index("tier").loc["key"]
+    assert (key["customers"], key["answers"]) == (80, 20)
+    assert key["spread"] == pytest.approx(np.std([1, 5] * 10, ddof=1))
+    found = {one.reason: one.count for one in result.definition.exclusions}
+    assert found == {"of a customer in no stratum": 20, "internal": 20}
+    assert sample_plan(both, by="scope", size=40).table["answers"].sum() == 60
+
+
+def test_a_margin_that_two_of_each_stratum_surpass_is_not_said_to_need_them():
+    result = sample_plan(surveyed({"key": [1, 5] * 10, "general": [3, 4] * 10}), margin=4)
+    assert (result.size, result.margin) == (4, None)
+    assert "The answers of 4 of 200 customers" in result.reading()
+    assert "have to answer" not in result.reading()
+
+
 def test_a_stratum_of_one_answer_takes_the_spread_of_all() -> None:
     result = sample_plan(surveyed({"key": [1, 5] * 10, "general": [3]}), size=40)
     assert result.borrowed == 1
@@ -298,9 +320,17 @@ def caught(monkeypatch: pytest.MonkeyPatch, company: Workspace) -> dict:
 
 
 def test_the_explorer_follows_its_controls(caught: dict) -> None:
+    axes = caught["figure"].axes[0]
     caught["move"](margin=0.05, population=1000, share=0.5, confidence=0.95)
+    unlimited, curve, _guide, point = (dict(np.transpose(line.get_data())) for line in axes.lines)
+    assert point == {0.05: 278}
+    assert [text.get_text() for text in axes.texts] == ["278"]
+    there = pytest.approx(0.05)
+    assert [size for margin, size in curve.items() if margin == there] == [278]
+    assert [size for margin, size in unlimited.items() if margin == there] == [385]
     assert "278 answers of 1,000" in caught["words"](0.05, 1000, 0.5, 0.95)
     caught["move"](margin=0.01, population=0, share=0.5, confidence=0.99)
+    assert [text.get_text() for text in axes.texts] == ["16,588"]
     assert "16,588 answers, however many" in caught["words"](0.01, 0, 0.5, 0.99)
 
 
