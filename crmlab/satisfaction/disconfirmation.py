@@ -11,8 +11,15 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.pairs import FEWEST, NEEDS, Pairs, by_dimension, overall_mean, pairs
-from crmlab.satisfaction.responses import of_questionnaires
+from crmlab.satisfaction.pairs import (
+    FEWEST,
+    NEEDS,
+    Pairs,
+    by_dimension,
+    left_out,
+    overall_mean,
+    pairs,
+)
 from crmlab.satisfaction.servqual import design_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -24,7 +31,6 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats import weighted as survey
-from crmlab.stats.clustered import Estimate
 from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
@@ -122,14 +128,14 @@ class Disconfirmation(Result):
 
     def reading(self) -> str:
         regression = " ".join([self._oliver(), self._difference_model(), self._curved()])
-        who = " ".join(part for part in (self.pairs.sentence(), self._unanswered()) if part)
+        who = self.pairs.sentence(*self._missing())
         groups = " ".join([self._groups(), *self._apart(), *self._few()])
         return "\n\n".join([groups, regression, who])
 
     def alt(self) -> str:
         parts = [_row_words(row) for row in self._judged().itertuples()]
         return _("Points with intervals of overall satisfaction. {parts}.").format(
-            parts=_("; ").join(parts)
+            parts=_("; ").join(parts) or self.title()
         )
 
     def _groups(self) -> str:
@@ -235,15 +241,8 @@ class Disconfirmation(Result):
             )
         return _("Squares and the product of the two add nothing that chance would not.")
 
-    def _unanswered(self) -> str:
-        parts = [one.words() for one in self._missing()]
-        return _("Left out besides: {parts}.").format(parts=_("; ").join(parts)) if parts else ""
-
-    def _missing(self) -> list[Exclusion]:
-        if not self.unanswered:
-            return []
-        reason = _("no overall satisfaction, or a dimension not answered")
-        return [of_questionnaires(reason, self.unanswered)]
+    def _missing(self) -> tuple[Exclusion, ...]:
+        return left_out(_("no overall satisfaction, or a dimension not answered"), self.unanswered)
 
     def _define(self) -> Definition:
         return Definition(
@@ -259,7 +258,7 @@ class Disconfirmation(Result):
                 "over the two differences and over the three tests. {design}"
             ).format(confidence=percent(self.confidence, 0), design=design_words(self.pairs.found)),
             source=self.context.source,
-            exclusions=(*self.pairs.exclusions(), *self._missing()),
+            exclusions=self.pairs.exclusions(*self._missing()),
         )
 
 
@@ -292,7 +291,7 @@ def disconfirmation(
     CrmlabError
         If `met` is negative.
     NotEnoughData
-        If fewer than ten customers answered all, or expectations or perceptions do not vary.
+        If fewer than ten customers answered all, or one of the three does not vary.
 
     Notes
     -----
@@ -353,6 +352,10 @@ def _arranged(both: Pairs) -> pd.DataFrame:
                 "Expectations, perceptions or their differences are all alike, so satisfaction "
                 "cannot go with them."
             )
+        )
+    if frame["satisfaction"].nunique() < 2:
+        raise NotEnoughData(
+            _("All customers gave the same overall satisfaction, so nothing can go with it.")
         )
     return frame
 
@@ -507,12 +510,11 @@ def _apart_words(row: Any) -> str:
             "The group “{name}” is more satisfied than those whose expectations were met: {value} "
             "({low} to {high})."
         )
-    found = Estimate(row.difference, row.low, row.high, np.nan)
     return said.format(
         name=group_names()[row.group],
-        value=two(found.value),
-        low=two(found.low),
-        high=two(found.high),
+        value=two(row.difference),
+        low=two(row.low),
+        high=two(row.high),
     )
 
 

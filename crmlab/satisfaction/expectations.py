@@ -12,7 +12,15 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, percent
-from crmlab.satisfaction.pairs import FEWEST, NEEDS, Pairs, by_dimension, overall_mean, pairs
+from crmlab.satisfaction.pairs import (
+    FEWEST,
+    NEEDS,
+    Pairs,
+    by_dimension,
+    left_out,
+    overall_mean,
+    pairs,
+)
 from crmlab.satisfaction.responses import grouped_by
 from crmlab.satisfaction.servqual import (
     chance,
@@ -22,7 +30,14 @@ from crmlab.satisfaction.servqual import (
     two,
 )
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Exclusion,
+    Result,
+    intervals_in_brackets,
+    measure,
+)
 from crmlab.stats import weighted as survey
 from crmlab.stats.clustered import NOTHING, Estimate
 from crmlab.stats.multiplicity import holm
@@ -48,7 +63,11 @@ class Expectations(Result):
         A row per month and aspect: month (its first day), aspect, questionnaires, mean, low, high.
     dimensions : pandas.DataFrame
         As the table, a row per dimension and aspect.
+    ends : tuple of pandas.Timestamp
+        The first and the last answer that counts.
     pairs : Pairs
+    unused : int
+        Questionnaires without a time, or without one of the dimensions.
     settings : Settings
     confidence : float
     """
@@ -57,7 +76,9 @@ class Expectations(Result):
 
     months: pd.DataFrame
     dimensions: pd.DataFrame
+    ends: tuple[pd.Timestamp, pd.Timestamp]
     pairs: Pairs
+    unused: int
     settings: Settings
     confidence: float
 
@@ -87,12 +108,11 @@ class Expectations(Result):
                 part["month"] + pd.Timedelta(days=14), part["mean"], yerr=reach, fmt="o",
                 color=colour, markersize=4, linewidth=1, alpha=0.8,
             )  # fmt: skip
-            first, last = self._ends()
             row = self._row(aspect)
-            axes.plot([first, last], row[["at_start", "at_end"]].astype(float), color=colour)
+            axes.plot(self.ends, row[["at_start", "at_end"]].astype(float), color=colour)
             axes.annotate(
-                aspect_labels()[aspect], (last, row["at_end"]), xytext=(8, 0), color=colour,
-                textcoords="offset points", va="center",
+                aspect_labels()[aspect], (self.ends[1], row["at_end"]), xytext=(8, 0),
+                color=colour, textcoords="offset points", va="center",
             )  # fmt: skip
         _dates(axes)
         axes.set_ylabel(_("Mean answer"))
@@ -116,7 +136,8 @@ class Expectations(Result):
             ),
             brackets=intervals_in_brackets(self.confidence),
         )
-        return "\n\n".join([" ".join(moves), by_dimension, self.pairs.sentence()])
+        who = self.pairs.sentence(*self._missing())
+        return "\n\n".join([" ".join(moves), by_dimension, who])
 
     def alt(self) -> str:
         expected, perceived = self._row("expectation"), self._row("perception")
@@ -133,9 +154,8 @@ class Expectations(Result):
     def _row(self, aspect: str) -> pd.Series:
         return self.table.set_index("aspect").loc[aspect]
 
-    def _ends(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        moments = moment(self.pairs.frame)
-        return moments.min(), moments.max()
+    def _missing(self) -> tuple[Exclusion, ...]:
+        return left_out(_("no time of the answer, or a dimension not answered"), self.unused)
 
     def _moves(self, aspect: str) -> str:
         """How an aspect moves, in a sentence."""
@@ -155,25 +175,8 @@ class Expectations(Result):
                 "({low} to {high})."
             )
             return said.format(**_numbers(row["a_year"], row))
-        behind, falling = row["at_start"] < 0, row["a_year"] < 0
-        said = {
-            (True, True): _(
-                "Service falls further behind: perception less expectation changes by {value} "
-                "points a year ({low} to {high})."
-            ),
-            (True, False): _(
-                "Service catches up: perception less expectation changes by {value} points a year "
-                "({low} to {high})."
-            ),
-            (False, True): _(
-                "The lead over expectations shrinks: perception less expectation changes by "
-                "{value} points a year ({low} to {high})."
-            ),
-            (False, False): _(
-                "The lead over expectations grows: perception less expectation changes by {value} "
-                "points a year ({low} to {high})."
-            ),
-        }[bool(behind), bool(falling)]
+        behind = bool(row["at_start"] < 0), bool(row["at_end"] < 0)
+        said = _gap_sentences(falling=bool(row["a_year"] < 0))[behind]
         return said.format(**_numbers(row["a_year"], row))
 
     def _define(self) -> Definition:
@@ -188,7 +191,7 @@ class Expectations(Result):
                 "1986); Holm's rule over the three lines. {design}"
             ).format(confidence=percent(self.confidence, 0), design=design_words(self.pairs.found)),
             source=self.context.source,
-            exclusions=self.pairs.exclusions(),
+            exclusions=self.pairs.exclusions(*self._missing()),
         )
 
 
@@ -234,20 +237,23 @@ def expectations(crm: Workspace, *, confidence: float = 0.95) -> Expectations:
     Parasuraman, A. (1993), Journal of the Academy of Marketing Science 21, 1-12.
     """
     both = pairs(crm)
-    month = grouped_by(crm, both.frame, "month")
-    if month.nunique() < MONTHS:
-        raise NotEnoughData(
-            _("A trend needs answers of {fewest} months at least; there are {months}.").format(
-                fewest=MONTHS, months=month.nunique()
-            )
-        )
     parts = {
         "expectation": by_dimension(both.expectation, both.items),
         "perception": by_dimension(both.perception, both.items),
     }
     parts["gap"] = parts["perception"] - parts["expectation"]
     series = pd.DataFrame({aspect: overall_mean(part) for aspect, part in parts.items()})
-    customers = both.frame.loc[series["gap"].notna(), "cluster"].nunique()
+    when = moment(both.frame)
+    used = series["gap"].notna() & when.notna()
+    series, frame = series[used], both.frame[used]
+    month = grouped_by(crm, frame, "month")
+    if month.nunique() < MONTHS:
+        raise NotEnoughData(
+            _("A trend needs answers of {fewest} months at least; there are {months}.").format(
+                fewest=MONTHS, months=month.nunique()
+            )
+        )
+    customers = frame["cluster"].nunique()
     if customers < FEWEST:
         raise NotEnoughData(
             _(
@@ -255,7 +261,7 @@ def expectations(crm: Workspace, *, confidence: float = 0.95) -> Expectations:
                 "{customers}."
             ).format(fewest=FEWEST, customers=customers)
         )
-    years = (moment(both.frame) - moment(both.frame).min()) / pd.Timedelta(days=DAYS)
+    years = (when - when.min()) / pd.Timedelta(days=DAYS)
     own = [
         trend_table(
             pd.DataFrame({aspect: part[code] for aspect, part in parts.items()}),
@@ -264,11 +270,13 @@ def expectations(crm: Workspace, *, confidence: float = 0.95) -> Expectations:
         for code in parts["gap"]
     ]  # fmt: skip
     return Expectations(
-        trend_table(series, years, both.frame, confidence),
+        trend_table(series, years[used], frame, confidence),
         Context.of(crm),
-        _months(series, month, both.frame, confidence),
+        _months(series, month, frame, confidence),
         pd.concat(own, ignore_index=True),
+        (when[used].min(), when[used].max()),
         both,
+        len(both.frame) - len(frame),
         crm.settings,
         confidence,
     )
@@ -393,6 +401,38 @@ def _sentences(aspect: str) -> Mapping[int, str]:
         0: _(
             "Whether perceptions rise or fall cannot be told: {value} points a year ({low} to "
             "{high})."
+        ),
+    }
+
+
+def _gap_sentences(falling: bool) -> Mapping[tuple[bool, bool], str]:
+    """What is said of a gap that changes, by whether service is behind at the start, the end."""
+    return {
+        (True, True): _(
+            "Service falls further behind: perception less expectation changes by {value} "
+            "points a year ({low} to {high})."
+        )
+        if falling
+        else _(
+            "Service catches up: perception less expectation changes by {value} points a year "
+            "({low} to {high})."
+        ),
+        (False, False): _(
+            "The lead over expectations shrinks: perception less expectation changes by "
+            "{value} points a year ({low} to {high})."
+        )
+        if falling
+        else _(
+            "The lead over expectations grows: perception less expectation changes by {value} "
+            "points a year ({low} to {high})."
+        ),
+        (True, False): _(
+            "Service overtakes expectations: perception less expectation changes by {value} "
+            "points a year ({low} to {high})."
+        ),
+        (False, True): _(
+            "The lead over expectations is lost: perception less expectation changes by {value} "
+            "points a year ({low} to {high})."
         ),
     }
 

@@ -123,6 +123,8 @@ def test_questionnaires_without_overall_satisfaction_are_counted():
 def test_what_cannot_be_done_is_said():
     with pytest.raises(NotEnoughData, match="all alike"):
         disconfirmation(workspace([5] * 12, [4] * 12, [3, 4] * 6))
+    with pytest.raises(NotEnoughData, match="gave the same overall satisfaction"):
+        disconfirmation(workspace([5, 6, 7] * 6, [4, 6, 5] * 6, [4] * 18))
     with pytest.raises(NotEnoughData, match=r"from 10 customers at least; there are 3\."):
         disconfirmation(workspace([5, 6] * 6, [4, 6] * 6, [3, 4, 5] + [None] * 9))
     with pytest.raises(CrmlabError, match="0 or more; it is -1"):
@@ -156,3 +158,4 @@ def test_no_group_of_enough_customers_is_said():
     result = disconfirmation(workspace(expected, perceived, [3, 4, 5] * 4))
     assert result.title() == "No group has enough customers to speak of its satisfaction"
     assert "Overall satisfaction:" not in result.reading()
+    assert result.alt().endswith("No group has enough customers to speak of its satisfaction.")

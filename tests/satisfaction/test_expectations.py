@@ -62,14 +62,14 @@ def test_rising_expectations_and_falling_perceptions_are_said():
     said = result.reading()
     assert result.title().startswith("Expectations rise by 0.6")
     assert "Perceptions fall by 0.2" in said
-    assert "The lead over expectations shrinks" in said
+    assert "The lead over expectations is lost" in said
 
 
 def test_the_interval_of_a_fall_is_written_without_signs():
     said = expectations(workspace(wobbling(6, -0.05), wobbling(5, 0.0))).reading()
     assert said.startswith("Expectations fall by 0.6")
     assert "a year (-" not in said.partition(".")[0]
-    assert "Service catches up" in said
+    assert "Service overtakes expectations" in said
 
 
 def test_what_chance_explains_is_no_trend():
@@ -84,6 +84,31 @@ def test_behind_and_falling_back_is_told_from_a_lead_that_grows():
     ahead = expectations(workspace(wobbling(4, 0.0), wobbling(4.5, 0.05))).reading()
     assert "Service falls further behind" in behind
     assert "The lead over expectations grows" in ahead
+    nearer = expectations(workspace(wobbling(6, -0.03), wobbling(5, 0.0))).reading()
+    less = expectations(workspace(wobbling(4, 0.03), wobbling(5, 0.0))).reading()
+    assert "Service catches up" in nearer
+    assert "The lead over expectations shrinks" in less
+
+
+def test_questionnaires_without_a_time_or_a_dimension_are_counted():
+    expected, perceived = wobbling(4, 0.05), wobbling(5, 0.0)
+    crm = workspace(expected, perceived)
+    items = (*ITEMS, model.Item("emp1", "empathy", minimum=1, maximum=7))
+    answers = pd.concat([crm.answers, crm.answers.assign(item="emp1")])
+    answers = answers[(answers["item"] == "rel1") | (answers["response_id"] > "Q001")]
+    surveys = crm.surveys.rename(columns={"answered_at": "sent_at"})
+    surveys["sent_at"] = surveys["sent_at"].where(surveys["response_id"] != "Q023")
+    frames = {"surveys": surveys, "answers": answers}
+    result = expectations(from_frames(frames, settings=model.Settings(items=items)))
+    assert result.table["questionnaires"].tolist() == [21] * 3
+    assert result.months["questionnaires"].sum() == 3 * 21
+    assert "Left out besides: 3 questionnaires (no time of the answer, or a" in result.reading()
+    assert [one.count for one in result.definition.exclusions] == [3]
+    line = result.plot().lines[-1]
+    assert [day.date().isoformat() for day in line.get_xdata(orig=True)] == [
+        "2024-03-10",
+        "2025-10-31",
+    ]
 
 
 def test_fewer_than_three_months_are_no_trend_and_no_time_is_named():
