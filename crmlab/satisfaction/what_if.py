@@ -36,7 +36,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats.ordered import Ordered, ordered
-from crmlab.stats.weighted import influence
+from crmlab.stats.weighted import influence, t_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -411,28 +411,32 @@ def _raised(ratings: Rated, raise_by: Mapping[str, float]) -> pd.DataFrame:
 def _foreseen(
     curve: Curve, as_is: Array, raised: Array, weights: Array, confidence: float
 ) -> dict[str, Any]:
-    from scipy.stats import t
-
     before, slope_before = curve.expected(as_is, weights)
     after, slope_after = curve.expected(raised, weights)
     change, moved = after - before, slope_after - slope_before
-    reach = float(t.ppf((1 + confidence) / 2, curve.freedom))
     of_change, of_then = (
-        reach * float(np.sqrt(max(part @ curve.covariance @ part, 0.0)))
-        for part in (np.append(0.0, moved), np.append(1.0, moved))
+        t_interval(value, _spread(curve, part), curve.freedom, confidence=confidence)
+        for value, part in (
+            (change, np.append(0.0, moved)),
+            (curve.now + change, np.append(1.0, moved)),
+        )
     )
-    then = curve.now + change + np.array([0.0, -of_then, of_then])
-    value, low, high = np.clip(then, curve.least, curve.most)
+    value, low, high = np.clip(of_then[:3], curve.least, curve.most)
     return {
         "figure": curve.figure,
         "now": curve.now,
         "change": change,
-        "change_low": change - of_change,
-        "change_high": change + of_change,
+        "change_low": of_change.low,
+        "change_high": of_change.high,
         "then": float(value),
         "low": float(low),
         "high": float(high),
     }
+
+
+def _spread(curve: Curve, gradient: Array) -> float:
+    """Standard error of what moves with the figure now, the coefficients and the cuts."""
+    return float(np.sqrt(max(gradient @ curve.covariance @ gradient, 0.0)))
 
 
 def _gains(ratings: Rated, curve: Curve) -> pd.Series:

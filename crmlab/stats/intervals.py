@@ -261,7 +261,7 @@ def bootstrap_t(
     studentised = np.full((resamples, len(estimate)), np.nan)
     parts = min(resamples, math.ceil(resamples * size / CELLS))
     for some in np.array_split(studentised, parts):
-        drawn, spread = statistic(_times_drawn(len(some), size, random))
+        drawn, spread = statistic(times_drawn(len(some), size, random))
         np.divide(drawn - estimate, spread, out=some, where=spread > 0)
     tail = (1 - confidence) / 2
     known = np.isfinite(studentised).any(axis=0) & (error > 0)
@@ -271,8 +271,14 @@ def bootstrap_t(
     return Interval(estimate - upper * error, estimate - lower * error)
 
 
-def _times_drawn(draws: int, size: int, random: np.random.Generator) -> Array:
-    """How often each unit is drawn, a row per draw."""
+def times_drawn(draws: int, size: int, random: np.random.Generator) -> Array:
+    """How often each unit is drawn with replacement, as many in all as there are: a row per draw.
+
+    Examples
+    --------
+    >>> times_drawn(2, 4, np.random.default_rng(0)).tolist()
+    [[0.0, 1.0, 2.0, 1.0], [3.0, 1.0, 0.0, 0.0]]
+    """
     # Counting the units drawn is many times faster than drawing the counts.
     units = random.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
     return np.bincount(units.ravel(), minlength=draws * size).reshape(draws, size).astype(float)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
 from crmlab.stats.intervals import check_confidence
+from crmlab.stats.weighted import design_of
 
 Array = NDArray[np.float64]
 
@@ -104,8 +105,8 @@ def ordered(
 
     check_confidence(confidence)
     codes, levels = pd.factorize(np.asarray(y), sort=True)
-    cluster = np.arange(len(codes)) if clusters is None else np.asarray(clusters)
-    cluster = np.unique(cluster, return_inverse=True)[1]
+    weight, own = design_of(len(codes), weights, clusters)
+    cluster = np.unique(own, return_inverse=True)[1]
     freedom = int(cluster.max()) if len(cluster) else 0
     if len(levels) < 2 or freedom < 1:
         raise NotEnoughData(
@@ -119,7 +120,6 @@ def ordered(
                 "follows from others."
             )
         )
-    weight = np.ones(len(codes)) if weights is None else np.asarray(weights, float)
     weight = weight / weight.mean()
     fit = _fit(codes, columns, weight, cluster, link)
     value, error = fit.params[:many], fit.bse[:many]

@@ -10,9 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
 from crmlab.stats.clustered import Estimate
-from crmlab.stats.intervals import check_confidence
+from crmlab.stats.weighted import t_interval
 
 Array = NDArray[np.float64]
+
+#: Errors below this part of the answers are what rounding leaves.
+ROUNDING = 1e-9
 
 
 class Regression(NamedTuple):
@@ -22,7 +25,8 @@ class Regression(NamedTuple):
     ----------
     coefficients : numpy.ndarray, shape (columns,)
     errors : numpy.ndarray, shape (columns,)
-        Of the jackknife over clusters.
+        Of the jackknife over clusters; NaN where no answer departs from the line, as where all are
+        alike: that is not to say that it is known without an error.
     freedom : int
         Clusters less one.
     """
@@ -33,21 +37,14 @@ class Regression(NamedTuple):
 
     def estimate(self, column: int, *, confidence: float = 0.95) -> Estimate:
         """A coefficient with its t interval, without an effect."""
-        from scipy.stats import t
-
-        check_confidence(confidence)
-        value = float(self.coefficients[column])
-        reach = float(t.ppf((1 + confidence) / 2, self.freedom) * self.errors[column])
-        return Estimate(value, value - reach, value + reach, np.nan)
+        value, error = float(self.coefficients[column]), float(self.errors[column])
+        return t_interval(value, error, self.freedom, confidence=confidence)
 
     def chance(self, column: int) -> float:
-        """Two-sided probability of a coefficient as far from 0 by chance."""
+        """Two-sided probability of a coefficient as far from 0 by chance; NaN without an error."""
         from scipy.stats import t
 
-        value, error = float(self.coefficients[column]), float(self.errors[column])
-        if not error > 0:
-            return float(value == 0)
-        return float(2 * t.sf(abs(value) / error, self.freedom))
+        return float(2 * t.sf(abs(self.coefficients[column] / self.errors[column]), self.freedom))
 
 
 def least_squares(
@@ -78,7 +75,9 @@ def least_squares(
     The variance is (G − 1)/G Σ(b₍g₎ − b)² over the G clusters, b₍g₎ being the coefficient without
     cluster g. The usual sandwich is too short where clusters are few or unlike: with 8 clusters of
     40 answers and a column that does not differ within them, its 95 % intervals hold some 86 % of
-    the time, those of the jackknife 94 to 95 %.
+    the time, those of the jackknife 94 to 95 %. statsmodels has the sandwich alone; and as
+    customers may be clusters too, the regressions without each are taken from sums over clusters,
+    not fitted one by one.
 
     References
     ----------
@@ -99,12 +98,10 @@ def least_squares(
     if count < 2:
         raise NotEnoughData(_("A regression over clusters needs two of them at least."))
     size = columns.shape[1]
+    weighed = weight[:, None] * columns
     squares, products = np.zeros((count, size, size)), np.zeros((count, size))
-    for one in range(size):
-        moved = weight * columns[:, one]
-        products[:, one] = np.bincount(cluster, moved * answer, count)
-        for other in range(size):
-            squares[:, one, other] = np.bincount(cluster, moved * columns[:, other], count)
+    np.add.at(squares, cluster, weighed[:, :, None] * columns[:, None, :])
+    np.add.at(products, cluster, weighed * answer[:, None])
     square, product = squares.sum(axis=0), products.sum(axis=0)
     without = square - squares
     scale = np.sqrt(np.diagonal(square))
@@ -115,4 +112,5 @@ def least_squares(
     found = np.linalg.solve(square, product)
     left = np.linalg.solve(without, (product - products)[:, :, None])[:, :, 0]
     errors = np.sqrt((count - 1) / count * np.sum((left - found) ** 2, axis=0))
-    return Regression(found, errors, count - 1)
+    rounding = ROUNDING * np.abs(answer).max() * np.sqrt(weight.sum()) / scale
+    return Regression(found, np.where(errors > rounding, errors, np.nan), count - 1)

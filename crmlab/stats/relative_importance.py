@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
+from crmlab.stats.intervals import times_drawn
 
 Array = NDArray[np.float64]
 
@@ -206,7 +207,7 @@ def drawn_sums(
     random = np.random.default_rng(seed)
     found = np.empty((resamples, columns.shape[1]))
     for some in np.array_split(found, math.ceil(resamples * units / CELLS)):
-        some[:] = _times_drawn(len(some), units, random) @ of_cluster
+        some[:] = times_drawn(len(some), units, random) @ of_cluster
     return found
 
 
@@ -336,10 +337,3 @@ def _contrasts(together: Array) -> dict[str, Array]:
     determined = np.abs(among @ inverse - np.eye(len(among))).max(axis=1) > 1e-6
     last = np.where(determined, 0.0, beta**2 / own)
     return {"first": outcome**2, "last": last, "betasq": beta**2}
-
-
-def _times_drawn(draws: int, units: int, random: np.random.Generator) -> Array:
-    """How often each unit is drawn, a row per draw."""
-    found = random.integers(units, size=(draws, units)) + units * np.arange(draws)[:, None]
-    counts = np.bincount(found.ravel(), minlength=draws * units)
-    return counts.reshape(draws, units).astype(float)

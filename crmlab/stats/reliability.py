@@ -492,7 +492,7 @@ def _complete(
     table: pd.DataFrame, weights: ArrayLike | None, clusters: ArrayLike | None
 ) -> tuple[Array, Array, Array]:
     """Answers to all items, with their weights and clusters; one of weight 0 does not count."""
-    weight = np.ones(len(table)) if weights is None else np.asarray(weights, float)
+    weight, cluster = weighted.design_of(len(table), weights, clusters)
     kept = table.notna().all(axis=1).to_numpy() & (weight > 0)
     if kept.sum() < 2:
         raise NotEnoughData(
@@ -501,7 +501,6 @@ def _complete(
                 "are {n}."
             ).format(n=int(kept.sum()))
         )
-    cluster = np.arange(len(table)) if clusters is None else np.asarray(clusters)
     return table.to_numpy()[kept], weight[kept], cluster[kept]
 
 

@@ -46,8 +46,9 @@ def mean(
 
     Notes
     -----
-    The mean Σwy/Σw and its linearised variance are those of `crmlab.stats.clustered.mean`; the
-    answers' own variance, by which the effect divides, is Σw(y − mean)²/Σw · n/(n − 1).
+    The mean is Σwy/Σw, its interval that of `from_influence`; the answers' own variance, by which
+    the effect divides, is Σw(y − mean)²/Σw · n/(n − 1). The error is that of statsmodels' weighted
+    regression on a constant with errors by cluster, without a regression for each of many groups.
 
     References
     ----------
@@ -65,11 +66,10 @@ def mean(
     answers, weight, cluster = _known(values, weights, clusters)
     if not len(answers):
         return NOTHING
-    found = clustered.mean(
-        np.bincount(cluster, weight * answers), np.bincount(cluster, weight), confidence=confidence
-    )
-    error = _error(influence(answers, weight), cluster)
-    return found._replace(effect=_effect(answers, weight, error))
+    moved = influence(answers, weight)
+    middle = float(np.average(answers, weights=weight))
+    found = from_influence(middle, moved, cluster, confidence=confidence)
+    return found._replace(effect=_effect(answers, weight, _error(moved, cluster)))
 
 
 def share(
@@ -194,13 +194,9 @@ class Contrast(NamedTuple):
 
     def estimate(self, confidence: float = 0.95) -> Estimate:
         """The difference with its t interval, without an effect."""
-        from scipy.stats import t
-
-        check_confidence(confidence)
         if np.isnan(self.value):
             return NOTHING
-        reach = float(t.ppf((1 + confidence) / 2, self.freedom)) * self.error
-        return Estimate(self.value, self.value - reach, self.value + reach, np.nan)
+        return t_interval(self.value, self.error, self.freedom, confidence=confidence)
 
 
 def contrast(
@@ -245,8 +241,7 @@ def contrast(
     """
     one, other = np.asarray(first, bool), np.asarray(second, bool)
     answers = np.asarray(values, float)
-    weight = np.ones(len(answers)) if weights is None else np.asarray(weights, float)
-    own = np.arange(len(answers)) if clusters is None else np.asarray(clusters)
+    weight, own = design_of(len(answers), weights, clusters)
     used = (one | other) & np.isfinite(answers) & (weight > 0)
     one, other, answers, weight = one[used], other[used], answers[used], weight[used]
     if not one.any() or not other.any():
@@ -337,15 +332,35 @@ def from_influence(
     >>> [round(part, 3) for part in from_influence(2.0, influence([1, 2, 3], [1, 1, 1]), [0, 1, 2])]
     [2.0, -0.484, 4.484, nan]
     """
+    cluster = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    freedom = int(cluster.max()) + 1 - spent if len(cluster) else 0
+    error = _error(np.asarray(moved, float), cluster, spent)
+    return t_interval(value, error, freedom, confidence=confidence)
+
+
+def t_interval(value: float, error: float, freedom: float, *, confidence: float = 0.95) -> Estimate:
+    """A figure with the t interval of its standard error, and without an effect.
+
+    Parameters
+    ----------
+    value, error, freedom : float
+        The figure, its standard error and the degrees of freedom of that.
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+        Without an interval where the error is not known or no degree of freedom is left.
+
+    Examples
+    --------
+    >>> [round(part, 3) for part in t_interval(2.0, 0.5, 10)[:3]]
+    [2.0, 0.886, 3.114]
+    """
     from scipy.stats import t
 
     check_confidence(confidence)
-    cluster = np.unique(np.asarray(clusters), return_inverse=True)[1]
-    freedom = int(cluster.max()) + 1 - spent if len(cluster) else 0
-    if freedom < 1:
-        return Estimate(value, np.nan, np.nan, np.nan)
-    reach = float(t.ppf((1 + confidence) / 2, freedom))
-    reach *= _error(np.asarray(moved, float), cluster, spent)
+    reach = float(t.ppf((1 + confidence) / 2, freedom) * error) if freedom > 0 else np.nan
     return Estimate(value, value - reach, value + reach, np.nan)
 
 
@@ -378,16 +393,11 @@ class Means(NamedTuple):
         Estimate
             Without an effect; without an interval where no degree of freedom is left.
         """
-        from scipy.stats import t
-
-        check_confidence(confidence)
         factor = np.asarray(factors, float)
-        value = float(factor @ self.values)
-        if self.freedom < 1:
-            return Estimate(value, np.nan, np.nan, np.nan)
-        spread = max(0.0, float(factor @ self.covariance @ factor))
-        reach = float(t.ppf((1 + confidence) / 2, self.freedom) * np.sqrt(spread))
-        return Estimate(value, value - reach, value + reach, np.nan)
+        error = np.sqrt(np.maximum(factor @ self.covariance @ factor, 0.0))
+        return t_interval(
+            float(factor @ self.values), float(error), self.freedom, confidence=confidence
+        )
 
 
 def means(
@@ -423,8 +433,7 @@ def means(
     [2.0, 2.0, 2.0]
     """
     answers = np.asarray(columns, float)
-    weight = np.ones(len(answers)) if weights is None else np.asarray(weights, float)
-    own = np.arange(len(answers)) if clusters is None else np.asarray(clusters)
+    weight, own = design_of(len(answers), weights, clusters)
     known = np.isfinite(answers) & (weight > 0)[:, None]
     of_each = np.where(known, weight[:, None], 0.0)
     with np.errstate(invalid="ignore"):
@@ -440,13 +449,26 @@ def means(
     return Means(middle, scale * sums.T @ sums, count - 1)
 
 
+def design_of(
+    answers: int, weights: ArrayLike | None, clusters: ArrayLike | None
+) -> tuple[Array, NDArray[np.generic]]:
+    """Weights and clusters of so many answers: where none are given all alike, and each alone.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in design_of(3, None, ["a", "a", "b"])]
+    [[1.0, 1.0, 1.0], ['a', 'a', 'b']]
+    """
+    weight = np.ones(answers) if weights is None else np.asarray(weights, dtype=float)
+    return weight, np.arange(answers) if clusters is None else np.asarray(clusters)
+
+
 def _known(
     values: ArrayLike, weights: ArrayLike | None, clusters: ArrayLike | None
 ) -> tuple[Array, Array, NDArray[np.intp]]:
     """Answers that count, their weights, and the numbers of their clusters from 0 on."""
     answers = np.asarray(values, dtype=float)
-    weight = np.ones(answers.shape) if weights is None else np.asarray(weights, dtype=float)
-    own = np.arange(len(answers)) if clusters is None else np.asarray(clusters)
+    weight, own = design_of(len(answers), weights, clusters)
     counts = np.isfinite(answers) & (weight > 0)
     number = np.unique(own[counts], return_inverse=True)[1]
     return answers[counts], weight[counts], number

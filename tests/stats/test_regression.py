@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 
 from crmlab.errors import NotEnoughData
 from crmlab.stats.regression import least_squares
@@ -27,7 +28,15 @@ def test_the_errors_are_those_of_leaving_out_one_cluster_after_the_other():
     assert found.errors == pytest.approx(np.sqrt(11 / 12 * np.sum((left - whole) ** 2, axis=0)))
     estimate = found.estimate(1)
     assert estimate.high - estimate.value == pytest.approx(2.200985 * found.errors[1])
-    assert found.chance(1) < 0.05 or estimate.low < 0 < estimate.high
+    beyond = abs(found.coefficients[1]) / found.errors[1]
+    assert found.chance(1) == pytest.approx(2 * (1 - stats.t.cdf(beyond, 11)))
+
+
+@pytest.mark.parametrize("answers", [np.full(SIZE, 4.3), DESIGN @ [1.0, 0.5, 0.0]])
+def test_of_answers_that_depart_from_no_line_no_error_is_known(answers):
+    found = least_squares(DESIGN, answers, weights=WEIGHTS, clusters=CLUSTER)
+    assert np.isnan(found.errors).all()
+    assert np.isnan([found.chance(1), found.estimate(1).low]).all()
 
 
 def test_with_many_clusters_it_is_the_sandwich():

@@ -9,6 +9,7 @@ import statsmodels.api as sm
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.stats import relative_importance
+from crmlab.stats.intervals import times_drawn
 from crmlab.stats.relative_importance import (
     correlations,
     covariances,
@@ -98,7 +99,7 @@ def test_every_draw_is_the_regression_of_the_customers_drawn():
     columns = np.column_stack([X, Y])
     customers = np.arange(SIZE) // 3
     draws = resampled(columns, WEIGHTS, customers, resamples=5, seed=2)
-    times = relative_importance._times_drawn(5, SIZE // 3, np.random.default_rng(2))
+    times = times_drawn(5, SIZE // 3, np.random.default_rng(2))
     assert draws.shape == (5, 6, 6)
     expected = lmg(X, Y, WEIGHTS * times[3][customers])
     shares = shares_of(correlations(draws))[3]

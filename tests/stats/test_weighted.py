@@ -7,6 +7,7 @@ from scipy import stats
 
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING
+from crmlab.stats.intervals import wilson
 
 RANDOM = np.random.default_rng(3)
 CUSTOMER = np.repeat(np.arange(40), RANDOM.integers(1, 5, 40))
@@ -63,7 +64,9 @@ def test_the_error_of_a_difference_between_customers_is_made_of_those_of_the_mea
         for group, count in ((groups, 8), (~groups, 32))
     ]
     assert found.error == pytest.approx(np.hypot(*errors))
-    assert 7 < found.freedom < 38
+    one, other = np.square(errors)
+    freedom = (one + other) ** 2 / (one**2 / 7 + other**2 / 31)
+    assert found.freedom == pytest.approx(freedom)
 
 
 def test_without_weights_and_clusters_a_difference_is_welchs():
@@ -123,7 +126,21 @@ def test_nothing_to_estimate_from_is_nan():
 def test_a_share_without_weights_is_wilsons_on_the_effective_number():
     found = weighted.share([True] * 8 + [False] * 2, clusters=np.arange(10))
     assert found.effect == pytest.approx(10 / 9)
-    assert 0.4 < found.low < 0.5
+    low, high = wilson(0.8 * 9, 9)
+    assert (found.low, found.high) == pytest.approx((float(low), float(high)))
+
+
+def test_the_error_of_a_weighted_clustered_share_is_statsmodels():
+    flags, count = VALUES > 3, len(VALUES)
+    found = weighted.share(flags, weights=WEIGHTS, clusters=CUSTOMER)
+    fitted = sm.WLS(flags.astype(float), np.ones(count), weights=WEIGHTS).fit(
+        cov_type="cluster", cov_kwds={"groups": CUSTOMER}
+    )
+    value = fitted.params[0]
+    assert found.value == pytest.approx(value)
+    few = (stats.t.ppf(0.975, 39) / stats.t.ppf(0.975, count - 1)) ** 2
+    effect = count * fitted.bse[0] ** 2 / (value * (1 - value))
+    assert found.effect == pytest.approx(effect * few)
 
 
 def test_a_share_of_few_customers_has_the_wider_interval_of_few_degrees_of_freedom():
