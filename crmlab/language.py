@@ -111,7 +111,8 @@ def _(message: str) -> str:
 
 def ngettext(singular: str, plural: str, n: int) -> str:
     """The message in the current language, in the form that fits `n`."""
-    return catalogue(_current).ngettext(singular, plural, n)
+    # A count of numpy's is no int to gettext.
+    return catalogue(_current).ngettext(singular, plural, int(n))
 
 
 def number(value: float, decimals: int = 0) -> str:
