@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.asked import Asked, asked, labels_of, points, rake_to_asked, usable
 from crmlab.satisfaction.responses import clusters
+from crmlab.satisfaction.ways import Ways, row_of
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.show.result import Context, Definition, intervals_in_brackets, measure
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING, Estimate
 from crmlab.stats.ordered import ordered
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class FollowUp(Result):
+class FollowUp(Ways):
     """Result of `follow_up`.
 
     Attributes
@@ -53,12 +54,6 @@ class FollowUp(Result):
     asked: Asked
     confidence: float
 
-    def formats(self) -> Mapping[str, str]:
-        return {"low": "number", "high": "number"}
-
-    def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"way": way_names()}
-
     def title(self) -> str:
         if not _beyond(self.apart):
             return _("Whether those who answer late are less satisfied cannot be told")
@@ -73,7 +68,7 @@ class FollowUp(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax, size=(charts.SIZE[0], 0.5 * len(self.table) + 1.5))
-        draw_ways(axes, self.table, {"silent": charts.ORANGE}, self.confidence)
+        self._draw(axes, ["silent"])
         charts.set_title(axes, self.title())
         return axes
 
@@ -109,7 +104,7 @@ class FollowUp(Result):
 
     def alt(self) -> str:
         return _("Points with intervals of mean satisfaction. {parts}.").format(
-            parts=ways_in_words(self.table)
+            parts=self._in_words()
         )
 
     def _difference(self) -> str:
@@ -183,17 +178,12 @@ class FollowUp(Result):
         ).format(sent=number(sent), reached=number(reached))
 
     def _define(self) -> Definition:
-        return Definition(
-            numerator=_("Overall satisfaction, 1 to 5, times the weight of the answer"),
-            denominator=_("Weight of the answers"),
-            period=self.context.period(),
-            method=_(
+        return self._defined(
+            _(
                 "Double sampling: who is asked again stands for so many who had not answered as "
                 "the weight says. {confidence} intervals, linearised, customers as clusters; "
                 "weights count as known."
-            ).format(confidence=percent(self.confidence, 0)),
-            source=self.context.source,
-            exclusions=self.asked.exclusions(),
+            )
         )
 
 
@@ -239,6 +229,24 @@ def follow_up(
     ----------
     Hansen, M. H. and Hurwitz, W. N. (1946), Journal of the American Statistical Association 41,
     517-529. Cochran, W. G. (1977), Sampling Techniques, 3rd ed., section 13.6.
+
+    Examples
+    --------
+    Of 100, 60 answer at once; 10 of the other 40 are asked again, each standing for 4.
+
+    >>> from crmlab.data.sources import from_frames
+    >>> surveys = pd.DataFrame({"response_id": [str(i) for i in range(110)]})
+    >>> surveys["mode"] = ["sample"] * 100 + ["follow_up"] * 10
+    >>> surveys["weight"] = [1.0] * 100 + [4.0] * 10
+    >>> surveys["overall"] = [4, 5] * 30 + [np.nan] * 40 + [2, 3] * 5
+    >>> surveys["answered_at"] = pd.Timestamp("2025-03-02")
+    >>> surveys["answered_at"] = surveys["answered_at"].where(surveys["overall"].notna())
+    >>> found = follow_up(from_frames({"surveys": surveys}))
+    >>> found.table[["way", "answers", "satisfaction"]]
+          way  answers  satisfaction
+    0   first       60           4.5
+    1  silent       10           2.5
+    2    both       70           3.7
     """
     found = asked(crm)
     first, both = found.answers(), found.with_again()
@@ -301,71 +309,6 @@ def _raked(
         return rake_to_asked(found, first, names).weights, names, ""
     except NotEnoughData as error:
         return None, (), str(error)
-
-
-# --- an estimate by several ways
-
-
-def row_of(
-    way: str, frame: pd.DataFrame, weights: np.ndarray | None, confidence: float
-) -> dict[str, Any]:
-    """Mean satisfaction and the share of answers 4 or 5, with intervals, as a row."""
-    weight = frame["weight"].to_numpy(float) if weights is None else weights
-    overall, own = frame["overall"].astype(float), clusters(frame)
-    mean = weighted.mean(overall, weights=weight, clusters=own, confidence=confidence)
-    flags = (overall >= 4).astype(float).where(overall.notna())
-    top = weighted.share(flags, weights=weight, clusters=own, confidence=confidence)
-    return {
-        "way": way,
-        "answers": int(overall.notna().sum()),
-        "satisfaction": mean.value,
-        "low": mean.low,
-        "high": mean.high,
-        "satisfied_share": top.value,
-        "satisfied_low": top.low,
-        "satisfied_high": top.high,
-        "design_effect": mean.effect,
-    }
-
-
-def way_names() -> dict[str, str]:
-    """Name of each way to make an estimate of the answers, in the current language."""
-    return {
-        "first": _("Answered at once"),
-        "raked": _("Answered at once, raked"),
-        "silent": _("Reached when asked again"),
-        "both": _("All, asked again counted in"),
-        "plain": _("Answered at once, unweighted"),
-        "post_stratified": _("Post-stratified by tier"),
-    }
-
-
-def draw_ways(axes: Axes, table: pd.DataFrame, colours: Mapping[str, str], level: float) -> None:
-    """Mean satisfaction of each way, a point with its interval, first row on top."""
-    places = np.arange(len(table))[::-1]
-    shades = [colours.get(way, charts.BLUE) for way in table["way"]]
-    axes.hlines(places, table["low"], table["high"], colors=shades)
-    axes.scatter(table["satisfaction"], places, color=shades, zorder=3)
-    axes.set_yticks(places, [way_names()[way] for way in table["way"]])
-    axes.set_ylim(-0.6, len(table) - 0.4)
-    axes.set_xlabel(
-        _("Mean satisfaction (1 to 5) with {confidence} interval").format(
-            confidence=percent(level, 0)
-        )
-    )
-
-
-def ways_in_words(table: pd.DataFrame) -> str:
-    """The estimates of a table of ways, for those who cannot see them."""
-    return _("; ").join(
-        _("{name} {size} ({low} to {high})").format(
-            name=way_names()[row.way],
-            size=number(row.satisfaction, 2),
-            low=number(row.low, 2),
-            high=number(row.high, 2),
-        )
-        for row in table.itertuples()
-    )
 
 
 def _beyond(found: Estimate) -> bool:

@@ -348,24 +348,26 @@ def compare_samples(
     ----------
     Cochran, W. G. (1977), Sampling Techniques, 3rd ed., chapters 2 and 5. Kish, L. (1965), Survey
     Sampling, section 13.1, on bias and root mean square error.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> surveys = pd.DataFrame({"response_id": range(400), "overall": [1, 2, 3, 4, 5] * 80})
+    >>> surveys["response_id"] = surveys["response_id"].astype(str)
+    >>> found = compare_samples(from_frames({"surveys": surveys}), size=50, draws=2000)
+    >>> found.truth, found.lacking
+    (3.0, ('strata', 'calls'))
+    >>> found.table[["spread", "coverage"]].round(2).to_numpy().tolist()
+    [[0.19, 0.95]]
     """
     check_confidence(confidence)
     everyone = _population(crm)
-    frame, lacking = everyone.frame, []
+    frame = everyone.frame
     _check_size(size, draws, len(frame))
-    random, truth = np.random.default_rng(seed), float(frame["answer"].mean())
-    whole = [frame["answer"].to_numpy(float)]
-    drawn = {"random": _draw(random, whole, [size], draws, confidence)}
-    if everyone.lacks_strata:
-        lacking.append("strata")
-    else:
-        drawn |= _stratified(random, frame, size, draws, confidence)
+    truth = float(frame["answer"].mean())
     callers = frame[frame["calls"].astype(bool)]
-    if everyone.lacks_calls or len(callers) < size:
-        lacking.append("calls" if everyone.lacks_calls else "few")
-    else:
-        said = [callers["said"].to_numpy(float)]
-        drawn["call_centre"] = _draw(random, said, [size], draws, confidence, among=len(frame))
+    random = np.random.default_rng(seed)
+    drawn, lacking = _drawn(random, everyone, callers, size, draws, confidence)
     kinds = {kind: _summary(found, truth) for kind, found in drawn.items()}
     return Samples(
         pd.DataFrame([{"sampling": kind} | row for kind, row in kinds.items()]),
@@ -472,6 +474,30 @@ class _Drawn:
     means: Array
     low: Array
     high: Array
+
+
+def _drawn(
+    random: np.random.Generator,
+    everyone: Population,
+    callers: pd.DataFrame,
+    size: int,
+    draws: int,
+    confidence: float,
+) -> tuple[dict[str, _Drawn], list[str]]:
+    """Samples of each kind that can be drawn, and what lacks for the others."""
+    frame, lacking = everyone.frame, []
+    whole = [frame["answer"].to_numpy(float)]
+    drawn = {"random": _draw(random, whole, [size], draws, confidence)}
+    if everyone.lacks_strata:
+        lacking.append("strata")
+    else:
+        drawn |= _stratified(random, frame, size, draws, confidence)
+    if everyone.lacks_calls or len(callers) < size:
+        lacking.append("calls" if everyone.lacks_calls else "few")
+    else:
+        said = [callers["said"].to_numpy(float)]
+        drawn["call_centre"] = _draw(random, said, [size], draws, confidence, among=len(frame))
+    return drawn, lacking
 
 
 def _stratified(

@@ -212,6 +212,21 @@ def nonresponse_bias(
     ----------
     Groves, R. M. (2006), Public Opinion Quarterly 70, 646-675. Austin, P. C. (2009), Statistics in
     Medicine 28, 3083-3107, on standardised differences.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> who = [str(i) for i in range(40)]
+    >>> customers = pd.DataFrame({"customer_id": who, "tier": ["key"] * 20 + ["general"] * 20})
+    >>> surveys = pd.DataFrame({"response_id": who, "customer_id": who, "overall": 4})
+    >>> back = ["2025-03-02"] * 15 + [None] * 20 + ["2025-03-02"] * 5
+    >>> surveys = surveys.assign(answered_at=pd.to_datetime(back))
+    >>> crm = from_frames({"surveys": surveys, "customers": customers})
+    >>> found = nonresponse_bias(crm, margins=("tier",)).table
+    >>> found[["category", "asked_share", "returned_share", "standardised", "apart"]]
+      category  asked_share  returned_share  standardised  apart
+    0  general          0.5            0.25          -0.5   True
+    1      key          0.5            0.75           0.5   True
     """
     found = asked(crm)
     compared, unknown = _compared(found, margins)

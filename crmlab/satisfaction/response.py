@@ -280,6 +280,20 @@ def response_rates(
     ----------
     AAPOR (2023), Standard Definitions, 10th ed., response rate 2. Holm, S. (1979), Scandinavian
     Journal of Statistics 6, 65-70.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> who = [str(i) for i in range(40)]
+    >>> customers = pd.DataFrame({"customer_id": who, "tier": ["key"] * 20 + ["general"] * 20})
+    >>> surveys = pd.DataFrame({"response_id": who, "customer_id": who, "overall": 4})
+    >>> back = ["2025-03-02"] * 15 + [None] * 20 + ["2025-03-02"] * 5
+    >>> surveys = surveys.assign(answered_at=pd.to_datetime(back))
+    >>> crm = from_frames({"surveys": surveys, "customers": customers})
+    >>> response_rates(crm, by="tier").table[["tier", "sent", "returned", "share", "verdict"]]
+          tier  sent  returned  share verdict
+    0  general    20         5   0.25   below
+    1      key    20        15   0.75   above
     """
     found = asked(crm)
     frame = found.frame

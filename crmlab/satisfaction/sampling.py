@@ -636,6 +636,19 @@ def sample_plan(
     References
     ----------
     Cochran, W. G. (1977), Sampling Techniques, 3rd ed., equations 5.7 and 5.27.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> who = [str(i) for i in range(300)]
+    >>> customers = pd.DataFrame({"customer_id": who, "tier": ["key"] * 100 + ["general"] * 200})
+    >>> surveys = pd.DataFrame({"response_id": who, "customer_id": who})
+    >>> surveys["overall"] = [1, 5] * 50 + [3, 4] * 100
+    >>> crm = from_frames({"surveys": surveys, "customers": customers})
+    >>> sample_plan(crm, size=60).table[["tier", "customers", "proportional", "neyman"]]
+          tier  customers  proportional  neyman
+    0  general        200            40      20
+    1      key        100            20      40
     """
     column = _stratum(crm, by)
     found = weighed(responses(crm))
@@ -647,15 +660,7 @@ def sample_plan(
     frame = found.frame.assign(stratum=stratum)
     known = frame[frame["overall"].notna() & frame["stratum"].isin(counted.index)]
     table, borrowed = _strata(known, counted, confidence)
-    planned, asked_for = size, None
-    if planned is None:
-        overall, asked_for = math.sqrt(_variances(table)[0]), margin
-        planned = sample_size_mean(
-            margin, overall, population=int(counted.sum()), confidence=confidence
-        )
-        least = int(np.minimum(table["customers"], 2).sum())
-        if planned < least:  # fewer than two of each stratum cannot be planned
-            planned, asked_for = least, None
+    planned, asked_for = _planned(table, margin, confidence) if size is None else (size, None)
     for method in METHODS:
         table[method] = allocate(table, planned, method=method)["sample"]
         table[f"margin_{method}"] = _own_margins(table, method, confidence)
@@ -752,6 +757,14 @@ def _variances(table: pd.DataFrame) -> tuple[float, float]:
     means = table["mean"].fillna((share * table["mean"]).sum() / share[table["mean"].notna()].sum())
     between = float((share * (means - (share * means).sum()) ** 2).sum())
     return within + between, within
+
+
+def _planned(table: pd.DataFrame, margin: float, confidence: float) -> tuple[int, float | None]:
+    """Answers for a margin, and that margin; two of each stratum at least, which have no margin."""
+    spread, customers = math.sqrt(_variances(table)[0]), int(table["customers"].sum())
+    needed = sample_size_mean(margin, spread, population=customers, confidence=confidence)
+    least = int(np.minimum(table["customers"], 2).sum())
+    return (least, None) if needed < least else (needed, margin)
 
 
 def _own_margins(table: pd.DataFrame, method: str, confidence: float) -> pd.Series:

@@ -24,8 +24,8 @@ from crmlab.satisfaction.asked import (
     totals_of_asked,
     usable,
 )
-from crmlab.satisfaction.asking_again import draw_ways, row_of, way_names, ways_in_words
 from crmlab.satisfaction.responses import facts
+from crmlab.satisfaction.ways import Ways, row_of, way_names
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
@@ -253,6 +253,20 @@ def weighting(
     References
     ----------
     Kalton, G. and Flores-Cervantes, I. (2003), Journal of Official Statistics 19, 81-97.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> who = [str(i) for i in range(40)]
+    >>> customers = pd.DataFrame({"customer_id": who, "tier": ["key"] * 20 + ["general"] * 20})
+    >>> surveys = pd.DataFrame({"response_id": who, "customer_id": who, "overall": 4})
+    >>> back = ["2025-03-02"] * 15 + [None] * 20 + ["2025-03-02"] * 5
+    >>> surveys = surveys.assign(answered_at=pd.to_datetime(back))
+    >>> crm = from_frames({"surveys": surveys, "customers": customers})
+    >>> weighting(crm).table[["category", "answers_share", "weighted_share", "weight"]].round(3)
+      category  answers_share  weighted_share  weight
+    0      key           0.75             0.5   0.667
+    1  general           0.25             0.5   2.000
     """
     found = asked(crm)
     answers = found.answers()
@@ -318,7 +332,7 @@ def _categories(values: pd.Series, totals: pd.Series, weights: np.ndarray) -> pd
 
 
 @dataclass(frozen=True, repr=False)
-class WeightsPutToTest(Result):
+class WeightsPutToTest(Ways):
     """Result of `weights_put_to_test`.
 
     Attributes
@@ -340,12 +354,6 @@ class WeightsPutToTest(Result):
     asked: Asked
     confidence: float
 
-    def formats(self) -> Mapping[str, str]:
-        return {"low": "number", "high": "number"}
-
-    def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"way": way_names()}
-
     def title(self) -> str:
         held = self.table.loc[self.table["holds"], "way"]
         if held.empty:
@@ -359,8 +367,7 @@ class WeightsPutToTest(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax, size=(charts.SIZE[0], 0.5 * len(self.table) + 1.6))
         axes.axvline(self.truth, color=charts.MUTED, linestyle="--", linewidth=1)
-        missed = dict.fromkeys(self.table.loc[~self.table["holds"], "way"], charts.ORANGE)
-        draw_ways(axes, self.table, missed, self.confidence)
+        self._draw(axes, self.table.loc[~self.table["holds"], "way"].tolist())
         axes.set_xlabel(
             _("Mean satisfaction with {confidence} interval; dashed: the truth").format(
                 confidence=percent(self.confidence, 0)
@@ -397,7 +404,7 @@ class WeightsPutToTest(Result):
         return _(
             "Points with intervals of mean satisfaction beside a dashed line at the truth, "
             "{truth}. {parts}."
-        ).format(truth=number(self.truth, 2), parts=ways_in_words(self.table))
+        ).format(truth=number(self.truth, 2), parts=self._in_words())
 
     def _repaired(self) -> str:
         error = self.table.set_index("way")["error"].abs()
@@ -414,17 +421,12 @@ class WeightsPutToTest(Result):
         return raking.format(margins=margins, change=percent(abs(change), 0)) + " " + nearest
 
     def _define(self) -> Definition:
-        return Definition(
-            numerator=_("Overall satisfaction, 1 to 5, times the weight of the answer"),
-            denominator=_("Weight of the answers"),
-            period=self.context.period(),
-            method=_(
+        return self._defined(
+            _(
                 "Truth: mean of what all customers with an order that had arrived in time for the "
                 "questionnaire would have answered, month by month. Weights count as known; "
                 "{confidence} intervals, linearised, customers as clusters."
-            ).format(confidence=percent(self.confidence, 0)),
-            source=self.context.source,
-            exclusions=self.asked.exclusions(),
+            )
         )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -218,8 +219,13 @@ def test_too_few_answers_and_impossible_sizes_are_refused() -> None:
 
 
 def test_it_is_drawn_and_told_in_both_languages(result: Samples) -> None:
+    coverage = [f"{share:.0%}" for share in result.table["coverage"]]
     for language in ("en", "zh_CN"):
         set_language(language)
-        assert len(result.plot().get_yticklabels()) == 4
-        assert result.alt()
-        assert result.definition.method
+        axes = result.plot()
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert [share in label for share, label in zip(coverage, labels, strict=True)] == [True] * 4
+        assert axes.lines[0].get_xdata()[0] == result.truth
+        assert f"{result.truth:.2f}" in result.alt()
+    assert re.search("[一-鿿]", result.reading())
+    assert re.search("[一-鿿]", result.definition.method)

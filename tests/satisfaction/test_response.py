@@ -341,10 +341,15 @@ def test_who_answers_in_the_company_is_more_satisfied(company):
 @pytest.mark.parametrize("measure", [response_rates, nonresponse_bias, follow_up])
 def test_words_and_pictures_are_made_from_the_company(company, measure):
     result = measure(company)
-    assert result.plot().get_yticklabels()
-    assert result.alt()
-    assert result.definition.method
-    assert result.reading()
+    axes = result.plot()
+    points = axes.collections[1].get_offsets()[:, 0].tolist()
+    drawn = {"response_rates": "share", "nonresponse_bias": "standardised"}
+    column = drawn.get(measure.__name__, "satisfaction")
+    assert points == pytest.approx(result.table[column].tolist())
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(set(labels)) == len(result.table)
+    assert all(f"{label} " in result.alt() for label in labels)
+    assert "720 questionnaires (asked in the mode Call centre)" in result.reading()
 
 
 def test_large_is_above_the_median_of_those_asked_by_weight():

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.data.sources import Workspace, from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
-from crmlab.language import set_language
+from crmlab.language import set_language, speaking
 from crmlab.satisfaction import (
     allocate,
     explore_sample_size,
@@ -15,6 +17,7 @@ from crmlab.satisfaction import (
     sample_size,
     sample_size_mean,
 )
+from crmlab.show.columns import shown
 
 FOUR = pd.DataFrame(
     {"stratum": list("ABCD"), "customers": [400, 300, 200, 100], "spread": [1.0, 1.0, 1.0, 3.0]}
@@ -296,11 +299,21 @@ def test_the_bundled_company_is_planned(company: Workspace, by: str) -> None:
 
 def test_it_is_drawn_and_told_in_both_languages(company: Workspace) -> None:
     result = sample_plan(company)
-    for language in ("en", "zh_CN"):
+    table = result.table.set_index("tier")
+    for language, key in (("en", "Key"), ("zh_CN", shown_in("zh_CN", "key"))):
         set_language(language)
-        assert result.plot().get_yticklabels()
-        assert result.alt()
-        assert result.definition.denominator
+        axes = result.plot()
+        assert [label.get_text() for label in axes.get_yticklabels()][-1] == key
+        widths = [bar.get_width() for bars in axes.containers for bar in bars]
+        assert widths == [*table["proportional"], *table["neyman"]]
+        assert f"{key} {table.loc['key', 'proportional']}" in result.alt()
+    assert re.search("[一-鿿]", result.reading())
+    assert re.search("[一-鿿]", result.definition.denominator)
+
+
+def shown_in(language: str, tier: str) -> str:
+    with speaking(language):
+        return shown("tier").values[tier]
 
 
 # --- the explorer
