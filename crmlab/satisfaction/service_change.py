@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crmlab.data import model
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, day, number
+from crmlab.language import _, current_language, day, number
 from crmlab.satisfaction.over_time import Rated, rated
 from crmlab.satisfaction.responses import clusters, facts, of_questionnaires
 from crmlab.show import charts
@@ -44,6 +45,8 @@ class ServiceChange(Result):
     region : str
     since : datetime.date
         First day of the change.
+    label : str
+        What was changed, as declared; empty where that is not said.
     logit : Estimate
         The difference in differences as coefficient of an ordered logit, without weights; NaN
         where it cannot be fitted.
@@ -65,6 +68,7 @@ class ServiceChange(Result):
 
     region: str
     since: date
+    label: str
     logit: Estimate
     trend: Estimate
     quarters: pd.DataFrame
@@ -127,8 +131,9 @@ class ServiceChange(Result):
         return axes
 
     def reading(self) -> str:
-        parts = [self._naive(), self._answer(), self._logit(), self._on_time(), self._checks()]
-        return "\n\n".join(part for part in [*parts, self.rated.sentence()] if part)
+        answer = [self._naive(), self._answer(), self._logit(), self._on_time(), self._checks()]
+        parts = [self._change(), *answer, self.rated.sentence()]
+        return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
         parts = [
@@ -156,6 +161,13 @@ class ServiceChange(Result):
             value=number(row["change"], 2),
             low=number(row["low"], 2),
             high=number(row["high"], 2),
+        )
+
+    def _change(self) -> str:
+        if not self.label:
+            return ""
+        return _("What was changed: {label}, in {region} from {since} on.").format(
+            label=self.label, region=self.place, since=day(self.since)
         )
 
     def _naive(self) -> str:
@@ -338,7 +350,8 @@ def service_change(
     Card, D. and Krueger, A. B. (1994), American Economic Review 84, 772-793. Bertrand, M., Duflo,
     E. and Mullainathan, S. (2004), Quarterly Journal of Economics 119, 249-275.
     """
-    region, start = _asked_for(crm, region, since)
+    change = _asked_for(crm, region, since)
+    region, start = change.region, change.since
     found = rated(crm)
     frame, unknown = _placed(crm, found.frame)
     own, after = frame["region"] == region, frame["ordered_at"] >= pd.Timestamp(start)
@@ -359,6 +372,7 @@ def service_change(
         Context.of(crm),
         region,
         start,
+        (change.label_zh if current_language() == "zh_CN" else "") or change.label,
         _ordered_logit(frame, own, after),
         _trend_before(frame, own, after),
         _by_quarter(frame, own, start),
@@ -374,23 +388,25 @@ def _place(region: str) -> str:
     return shown("region").written(region, "")
 
 
-def _asked_for(crm: Workspace, region: str | None, since: date | str | None) -> tuple[str, date]:
-    """The region and the first day of the change: as given, else as declared."""
+def _asked_for(crm: Workspace, region: str | None, since: date | str | None) -> model.ServiceChange:
+    """The change: as given, else the first that is declared."""
+    declared = crm.settings.service_changes
     if region is not None and since is not None:
-        return region, _date(since)
+        given = model.ServiceChange(region, _date(since))
+        same = [one for one in declared if (one.region, one.since) == (region, given.since)]
+        return same[0] if same else given
     if region is not None or since is not None:
         raise CrmlabError(
             _("A change of the service has a region and a first day: give both, or neither.")
         )
-    if not crm.settings.service_changes:
+    if not declared:
         raise NotEnoughData(
             _(
                 "No change of the service is declared. Name its region and its first day under "
                 "[[workspace.service_changes]] in the mapping, or as region= and since=."
             )
         )
-    change = crm.settings.service_changes[0]
-    return change.region, change.since
+    return declared[0]
 
 
 def difference_in_differences(

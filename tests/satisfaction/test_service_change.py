@@ -143,9 +143,12 @@ def test_a_region_or_a_day_that_is_not_there_is_named():
 def test_a_change_that_is_declared_need_not_be_named_again(company):
     declared = service_change(company)
     assert (declared.region, declared.since) == ("Southwest", dt.date(2025, 1, 1))
+    said = "What was changed: New hub, in Southwest from Jan 1, 2025 on."
+    assert declared.reading().startswith(said)
     with pytest.raises(CrmlabError, match="give both, or neither"):
         service_change(company, region="Southwest")
     crm = workspace({"N": (3, 3.5), "W": (3, 3.5)})
+    assert "What was changed" not in service_change(crm, region="W", since=SINCE).reading()
     with pytest.raises(NotEnoughData, match="No change of the service is declared"):
         service_change(crm)
 
