@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.data import model
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.pairs import declared, one_scale
@@ -170,9 +171,9 @@ class ImportancePerformance(Result):
         low, high = self.table["rating_low"].min(), self.table["rating_high"].max()
         room = 0.12 * (high - low)
         axes.set_xlim(low - 1.5 * room, high + 2.5 * room)
-        tops = self.table[["derived", "derived_high"]].max().max()
-        stated = (self.table["stated"] / self.table["stated"].sum()).max()
-        top = 1.15 * np.nanmax([tops, stated])
+        top = 1.15 * self.table[["derived", "derived_high"]].max().max()
+        if self.stated:
+            top = max(top, 1.15 * (self.table["stated"] / self.table["stated"].sum()).max())
         # Below 0 there is room for the names of the lower fields.
         axes.set_ylim(-0.1 * top, top)
         charts.share_axis(axes.yaxis)
@@ -199,6 +200,8 @@ class ImportancePerformance(Result):
 
     def _labels(self, axes: Axes) -> None:
         """Each name beside its dot, where neither a mark nor another name is in its way."""
+        from rich.cells import cell_len
+
         bottom, top = axes.get_ylim()
         left, right = axes.get_xlim()
         line, letter = (top - bottom) / 26, (right - left) / 90
@@ -210,7 +213,7 @@ class ImportancePerformance(Result):
         for row in self.table.sort_values("derived").itertuples():
             text = charts.wrapped(self.names.get(row.item, row.item), 18)
             half = line * (text.count("\n") + 1) / 2
-            width = letter * max(_columns(part) for part in text.split("\n"))
+            width = letter * max(cell_len(part) for part in text.split("\n"))
             for lines, side in PLACES:
                 start = row.rating + side * 2 * letter
                 ends_ = sorted([start, start + side * width])
@@ -226,14 +229,7 @@ class ImportancePerformance(Result):
             )  # fmt: skip
 
     def reading(self) -> str:
-        parts = [self._fields(), *([self._stated()] if self.stated else [])]
-        if not self.stated:
-            parts.append(
-                _(
-                    "Nobody was asked what is important to them, so there is derived importance "
-                    "alone."
-                )
-            )
+        parts = [self._fields(), self._stated() if self.stated else self._unstated()]
         cause = _(
             "The gains follow the straight line of association; whether satisfaction would rise "
             "if the attribute were improved, only a trial can show."
@@ -297,6 +293,17 @@ class ImportancePerformance(Result):
                 "satisfaction goes with."
             )
         return f"{said} {self._ranks()}".rstrip()
+
+    def _unstated(self) -> str:
+        asked = int(self.table["stated"].notna().sum())
+        if not asked:
+            return _(
+                "Nobody was asked what is important to them, so there is derived importance alone."
+            )
+        return _(
+            "Customers said of only {asked} of {all} attributes how important they are, so derived "
+            "importance stands alone."
+        ).format(asked=number(asked), all=number(len(self.table)))
 
     def _ranks(self) -> str:
         if not np.isfinite(self.ranks["estimate"]):
@@ -403,11 +410,6 @@ class ImportancePerformance(Result):
         )
 
 
-def _columns(text: str) -> int:
-    """Width of a text in Latin characters."""
-    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
-
-
 def _overlap(
     one: tuple[float, float, float, float], other: tuple[float, float, float, float]
 ) -> bool:
@@ -433,7 +435,7 @@ def importance_performance(
         As for `drivers`; stated importance, where customers were asked, is in answers with the
         aspect ``"importance"``.
     of : str
-        The outcome from which importance is derived.
+        The outcome from which importance is derived: a column of surveys, an item or a dimension.
     items : str or sequence of str, optional
         As in `drivers`.
     confidence : float
@@ -446,8 +448,9 @@ def importance_performance(
         `.table` has a row per item, the largest gain first: item, rating (weighted mean),
         rating_low, rating_high, stated (weighted mean of stated importance, missing where not
         asked), stated_low, stated_high, derived (share of the importance of all items, from parts
-        of R²), derived_low, derived_high, field_stated and field (``"concentrate"``,
-        ``"keep_up"``, ``"low_priority"`` or ``"possible_overkill"``), steady (share of resamples
+        of R²), derived_low, derived_high, field_stated (missing unless all attributes were
+        asked about) and field (``"concentrate"``, ``"keep_up"``, ``"low_priority"`` or
+        ``"possible_overkill"``), steady (share of resamples
         in which it is in its field), gain (in points of the outcome, for a tenth of the way to
         the top of the scale), gain_low, gain_high, among_two (share of resamples in which its gain
         is among the two largest).
@@ -474,7 +477,8 @@ def importance_performance(
     Martilla, J. A. and James, J. C. (1977), Journal of Marketing 41, 77-79. Matzler, K., Sauerwein,
     E. and Heischmidt, K. (2003), Service Industries Journal 23, 112-129, on derived importance.
     """
-    require(crm, "satisfaction.importance_performance", crm.missing({"surveys": (of,)}))
+    if of in model.table("surveys").names:
+        require(crm, "satisfaction.importance_performance", crm.missing({"surveys": (of,)}))
     ratings = rated(crm, of, items)
     one_scale(declared(crm, list(ratings.x)))
     stated = _stated(crm, ratings)
@@ -488,10 +492,11 @@ def importance_performance(
     drawing: dict[str, Any] = {"resamples": resamples, "seed": seed}
     drawn = _figures(resampled(columns, ratings.weights, ratings.clusters, **drawing), ratings)
     table = _with_draws(table, own, drawn, confidence)
-    table["field_stated"] = _fields(
-        table["stated"].to_numpy()[None], table["rating"].to_numpy()[None]
-    )[0]
-    table.loc[table["stated"].isna(), "field_stated"] = None
+    table["field_stated"] = None
+    if table["stated"].notna().all():
+        table["field_stated"] = _fields(
+            table["stated"].to_numpy()[None], table["rating"].to_numpy()[None]
+        )[0]
     ranks = _ranks(stated, ratings, own["derived"], drawn["derived"], drawing, confidence)
     order = np.argsort(-own["gain"][0], kind="stable")[:2]
     same = np.sort(_first_two(drawn["gain"]), axis=1) == np.sort(order)

@@ -6,7 +6,7 @@ import pytest
 
 from crmlab.data import model
 from crmlab.data.sources import from_frames
-from crmlab.errors import CrmlabError
+from crmlab.errors import CrmlabError, MissingColumns
 from crmlab.language import languages, set_language
 from crmlab.satisfaction import importance_performance
 from crmlab.satisfaction.importance import _correlated, _overlap
@@ -107,6 +107,21 @@ def test_without_stated_importance_the_map_has_derived_importance_alone():
     assert "Nobody was asked what is important" in result.reading()
     assert "stated" not in result.main_columns()
     assert result.plot().get_ylabel() == "Share of importance, derived"
+
+
+def test_importance_stated_of_some_attributes_is_no_field_of_any():
+    result = importance_performance(workspace(stated=STATED[["fast", "neat"]]), resamples=50)
+    assert result.table["stated"].notna().sum() == 2
+    assert result.table["field_stated"].isna().all()
+    assert "Customers said of only 2 of 4 attributes how important they are" in result.reading()
+    assert result.plot().get_ylabel() == "Share of importance, derived"
+
+
+def test_importance_can_be_derived_from_an_item():
+    found = importance_performance(workspace(), of="neat", resamples=50)
+    assert set(found.table["item"]) == {"fast", "clear", "kind"}
+    with pytest.raises(MissingColumns, match=r"surveys\.recommend"):
+        importance_performance(workspace(), of="recommend", resamples=50)
 
 
 def test_without_declared_items_the_scale_ends_at_the_best_rating_given():
