@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crmlab.data.simulate.truth import known_truth
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.satisfaction.responses import grouped_by, left_out_words, responses
+from crmlab.satisfaction.responses import facts, left_out_words, responses
 from crmlab.satisfaction.sampling import METHODS, allocate, unused
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure
@@ -432,8 +432,7 @@ def _simulated(crm: Workspace) -> Population:
 def _answered(crm: Workspace) -> Population:
     found = responses(crm)
     frame = found.frame[found.frame["overall"].notna()]
-    strata = crm.has("customers", "tier") and crm.has("surveys", "customer_id")
-    tier = grouped_by(crm, frame, "tier") if strata else pd.Series(pd.NA, frame.index)
+    tier = frame["response_id"].map(facts(crm)["tier"])
     nowhere = tier.isna() if tier.notna().any() else pd.Series(False, frame.index)
     calls = _called_before(crm, frame)
     together = pd.DataFrame(

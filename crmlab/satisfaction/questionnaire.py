@@ -15,6 +15,7 @@ from crmlab.data import model
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, current_language, number, speaking
 from crmlab.satisfaction.kano import answer_names
+from crmlab.satisfaction.responses import item_names
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -210,7 +211,8 @@ def questionnaire(
         )
     with speaking(language or current_language()):
         general = [_general(name) for name in GENERAL if _has_general(crm, name)]
-        specific = [_specific(item, aspect) for item, aspect in pairs]
+        names = item_names(crm)
+        specific = [_specific(item, aspect, names[item.item]) for item, aspect in pairs]
         ordered = sorted([*general, *specific], key=lambda one: PARTS.index(one.part))
         return Questionnaire(
             crm.settings.shown() or _("our company"),
@@ -264,9 +266,7 @@ def _general(name: str) -> FormQuestion:
     return FormQuestion("general", name, wording[name], low, high)
 
 
-def _specific(item: model.Item, aspect: str) -> FormQuestion:
-    chinese = current_language() == "zh_CN"
-    label = (item.label_zh if chinese else item.label) or item.label or item.item
+def _specific(item: model.Item, aspect: str, label: str) -> FormQuestion:
     text = label
     if aspect == "functional":
         text = _("{attribute}: how do you feel if we offer it?").format(attribute=label)

@@ -251,11 +251,16 @@ def answered_in(crm: Workspace, surveys: pd.DataFrame) -> pd.Series:
 
 
 def part_of(crm: Workspace) -> tuple[Workspace, str]:
-    """The workspace, or so many of its customers that their questionnaires can be held."""
+    """The workspace, or so many of its customers that their questionnaires can be held.
+
+    Where no questionnaire names its customer there is nobody to draw, and all are used.
+    """
     rows = crm.rows("surveys")
     if rows <= LARGEST:
         return crm, ""
     customers = int(crm.query("satisfaction_summary")["customer_id"].nunique())
+    if not customers:
+        return crm, ""
     some = max(1, int(customers * LARGEST / rows))
     said = _("Of {rows} questionnaires those of {some} customers drawn at random are used.")
     return crm.sample(customers=some), said.format(rows=number(rows), some=number(some))

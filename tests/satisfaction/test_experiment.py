@@ -189,6 +189,14 @@ def test_what_is_not_known_is_said_and_the_rest_is_drawn(company: Workspace) -> 
     assert "no sample of callers was drawn" in result.reading()
 
 
+def test_where_no_customer_has_a_tier_no_strata_are_drawn() -> None:
+    tables = answered({"key": [1, 5] * 20})
+    tables["customers"] = tables["customers"].assign(tier=None)
+    result = compare_samples(from_frames(tables), size=10, draws=20)
+    assert list(result.estimates) == ["random"]
+    assert (result.lacking, len(result.population)) == (("strata", "calls"), 40)
+
+
 def test_questionnaires_without_an_answer_or_a_stratum_are_counted() -> None:
     tables = answered({"key": [1, 5] * 20, "general": [2, 4] * 20})
     tables["surveys"].loc[:2, "overall"] = None

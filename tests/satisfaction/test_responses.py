@@ -124,6 +124,12 @@ def test_more_questionnaires_than_can_be_held_are_sampled_and_it_is_said(company
     assert found.part.startswith("Of 5,993 questionnaires those of ")
 
 
+def test_questionnaires_that_name_nobody_are_all_used_however_many(monkeypatch):
+    monkeypatch.setattr(sys.modules[responses.__module__], "LARGEST", 3)
+    found = responses(workspace(customer_id=[None] * 5))
+    assert (len(found.frame), found.part) == (3, "")
+
+
 def test_items_keep_their_order_and_speak_the_language():
     crm = workspace()
     assert items(crm)["item"].tolist() == ["tan1", "rel1"]
