@@ -12,9 +12,7 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.pairs import FEWEST as FEWEST
-from crmlab.satisfaction.pairs import NEEDS as NEEDS
-from crmlab.satisfaction.pairs import Pairs, by_dimension, overall_mean, pairs
+from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, overall_mean, pairs
 from crmlab.satisfaction.responses import Responses, dimension_names, item_names, wide
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -309,8 +307,7 @@ def servqual(crm: Workspace, *, weighted: bool = True, confidence: float = 0.95)
             )
         )
     gaps = (perceived - expected)[table["dimension"].tolist()]
-    points_given = _importance(crm, both, gaps) if weighted else None
-    because = "" if points_given is not None else _why_unweighted(weighted)
+    points_given, because = _importance(crm, both, gaps) if weighted else (None, "")
     if points_given is not None:
         table = _with_importance(table, gaps, points_given, both.frame)
     single = gap_table(both.expectation, both.perception, both.frame, confidence)
@@ -378,29 +375,25 @@ def _worst_first(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("gap", kind="stable", ignore_index=True)
 
 
-def _importance(crm: Workspace, both: Pairs, gaps: pd.DataFrame) -> pd.DataFrame | None:
-    """Share of the points that each questionnaire gives each dimension.
-
-    None if that was not asked, or nobody has it together with all the gaps.
-    """
+def _importance(crm: Workspace, both: Pairs, gaps: pd.DataFrame) -> tuple[pd.DataFrame | None, str]:
+    """Share of the points that each questionnaire gives each dimension, or why there is none."""
     dimensions = list(gaps)
     try:
         given = wide(crm, "importance")
     except NotEnoughData:
-        return None
-    if any(dimension not in given for dimension in dimensions):
-        return None
-    given = given[dimensions].reindex(both.frame["response_id"]).reset_index(drop=True)
+        given = pd.DataFrame()
+    if not any(dimension in given for dimension in dimensions):
+        return None, _("Nothing is weighted: nobody said how important the dimensions are.")
+    given = given.reindex(index=both.frame["response_id"], columns=dimensions)
     total = given.sum(axis=1, skipna=False)
     shares = given.div(total.where(total > 0), axis=0).rename_axis(columns=None)
-    usable = (shares.notna() & gaps.notna()).all(axis=1)
-    return shares if usable.any() else None
-
-
-def _why_unweighted(wanted: bool) -> str:
-    if not wanted:
-        return ""
-    return _("Nothing is weighted: nobody said how important the dimensions are.")
+    shares = shares.reset_index(drop=True)
+    if not (shares.notna() & gaps.notna()).all(axis=1).any():
+        return None, _(
+            "Nothing is weighted: no questionnaire has both the gap and the importance of every "
+            "dimension."
+        )
+    return shares, ""
 
 
 def _with_importance(

@@ -138,11 +138,33 @@ def test_without_importance_it_is_said():
     assert "nobody said" not in servqual(simple(), weighted=False).reading()
 
 
+def test_importance_of_one_dimension_alone_is_not_said_to_be_nobodys():
+    answers = {
+        ("expectation", "tan1"): [5, 6] * 6,
+        ("perception", "tan1"): [6, 5] * 6,
+        ("expectation", "rel1"): [6, 6, 7] * 4,
+        ("perception", "rel1"): [4, 5, 4] * 4,
+        ("importance", "tangibles"): [40.0] * 12,
+    }
+    result = servqual(workspace(answers))
+    assert result.whole["way"].tolist() == ["unweighted"]
+    assert "no questionnaire has both the gap and the importance" in result.reading()
+    assert "nobody said" not in result.reading()
+
+
 def test_questionnaires_of_one_customer_are_not_taken_for_independent():
     alone = servqual(simple(customer_id=[f"C{row}" for row in range(12)]))
     shared = servqual(simple(customer_id=[f"C{min(row, 9)}" for row in range(12)]))
     assert (alone.pairs.customers, shared.pairs.customers) == (12, 10)
     assert shared.table["low"].iloc[0] != pytest.approx(alone.table["low"].iloc[0])
+    answers = {
+        ("expectation", "rel1"): [6, 6, 7] * 8,
+        ("perception", "rel1"): [4, 5, 4] * 8,
+    }
+    twice = servqual(workspace(answers, customer_id=[f"C{row % 12}" for row in range(24)]))
+    ends = ["gap", "low", "high"]
+    row = alone.table.set_index("dimension").loc["reliability"]
+    assert twice.table.iloc[0][ends].tolist() == pytest.approx(row[ends].tolist())
 
 
 def test_gaps_that_chance_explains_are_not_called_short():
