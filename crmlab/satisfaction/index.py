@@ -74,7 +74,7 @@ def index_of(
     Raises
     ------
     CrmlabError
-        If a weight is negative, or all are 0.
+        If a weight is negative, or all are 0; or if a scale does not end above where it begins.
 
     Notes
     -----
@@ -97,6 +97,8 @@ def index_of(
     middle = np.asarray(means, float)
     weight = _shares(np.ones(middle.shape) if weights is None else np.asarray(weights, float))
     low, high = np.asarray(minimum, float), np.asarray(maximum, float)
+    if not np.all(low < high):
+        raise CrmlabError(_("The maximum of each scale lies above its minimum."))
     return float(100 * np.sum(weight * (middle - low) / (high - low)))
 
 
@@ -521,7 +523,7 @@ def satisfaction_index(
 def _rated(crm: Workspace, dimensions: Sequence[str] | None, modes: Sequence[str] | None) -> Rated:
     asked = weighed(responses(crm, modes=modes))
     values = wide(crm, "perception", dimensions=dimensions, modes=modes)
-    values = values[values.index.isin(asked.frame["response_id"])]
+    values = values[values.index.isin(asked.frame["response_id"])].dropna(axis=1, how="all")
     declared = items(crm).set_index("item", drop=False)
     known = [item for item in values.columns if item in declared.index]
     if not known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
+from crmlab.satisfaction.answers import left_out_said
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
@@ -323,7 +325,17 @@ class Reliability(Result):
                     alpha=number(furthest["alpha"], 2),
                 )
             )
-        repeating = self.table[self.table["low"] > REPEATING]
+        fitted = self.table["reliable"].isin(["enough", "unclear", "low"])
+        without = self.table[fitted & (self.table["items"] > 2) & self.table["omega"].isna()]
+        if len(without):
+            parts.append(
+                _(
+                    "No factor can be fitted for McDonald's ω, as where an item follows from the "
+                    "others: {names}."
+                ).format(names=_(", ").join(self._name(one) for one in without["dimension"]))
+            )
+        # Items that are copies of each other have an α of 1 and no interval.
+        repeating = self.table[self.table["low"].fillna(self.table["alpha"]) > REPEATING]
         if len(repeating):
             parts.append(
                 _("So high that items may ask the same thing twice: {names}.").format(
@@ -396,10 +408,7 @@ class Reliability(Result):
             who += " " + _("Left out because everybody answered the same: {items}.").format(
                 items=_(", ").join(self._item(one) for one in self.constant)
             )
-        left = _("; ").join(one.words() for one in self._exclusions())
-        if left:
-            who += " " + _("Left out: {parts}.").format(parts=left)
-        return f"{who} {self.found.part}" if self.found.part else who
+        return f"{who} {left_out_said(self.found, self._exclusions())}"
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         without = len(self.found.frame) - self.questionnaires - self.incomplete
@@ -531,7 +540,9 @@ def _row(part: Block, enough: float, confidence: float) -> dict[str, Any]:
         }  # fmt: skip
         alpha = cronbach_alpha(part.answers, **design)
         standardised = cronbach_alpha(part.answers, standardised=True, **design)
-        omega = mcdonald_omega(part.answers, **design)
+        # Where there is none, the reading says so.
+        with contextlib.suppress(NotEnoughData):
+            omega = mcdonald_omega(part.answers, **design)
         effect = _design_effect(part)
         verdict = "enough" if alpha.low >= enough else "low" if alpha.high < enough else "unclear"
     return {
@@ -558,6 +569,8 @@ def _design_effect(part: Block) -> float:
     widths = []
     for weights, cluster in ((part.weights, part.clusters), (plain, np.arange(len(plain)))):
         value = alpha_of(np.cov(part.answers.T, aweights=weights))
+        if not value < 1 - 1e-12:
+            return np.nan
         moved = alpha_influence(part.answers, weights) / (1 - value)
         found = from_influence(0.0, moved, cluster)
         widths.append(found.high - found.low)

@@ -13,6 +13,7 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
+from crmlab.satisfaction.answers import left_out_said
 from crmlab.satisfaction.reliability import NEEDS, as_settings, aspect_name, dimension_labels
 from crmlab.satisfaction.responses import (
     Responses,
@@ -34,6 +35,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats.factors import (
+    GROUPS,
     Adequacy,
     Loadings,
     Parallel,
@@ -135,10 +137,7 @@ class Answers:
             if left:
                 words = _(", ").join(names.get(item, item) for item in left)
                 said += " " + sentence.format(items=words)
-        parts = _("; ").join(one.words() for one in self.exclusions())
-        if parts:
-            said += " " + _("Left out: {parts}.").format(parts=parts)
-        return f"{said} {self.found.part}" if self.found.part else said
+        return f"{said} {left_out_said(self.found, self.exclusions())}"
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, each with its count."""
@@ -533,7 +532,6 @@ class Structure(Result):
                 "weak": _("weak"),
                 "two": _("on two factors"),
                 "elsewhere": _("on another factor"),
-                "": "–",
             },
         }
 
@@ -760,8 +758,9 @@ class Structure(Result):
                 "normalisation, so that they may correlate; a factor is named after the dimension "
                 "whose items load most on it. An item is weak below {weak} and on two factors from "
                 "a second loading of {second} on. {confidence} t intervals of loadings by a "
-                "jackknife over 20 groups of customers; each item is judged by itself."
+                "jackknife over {groups} groups of customers; each item is judged by itself."
             ).format(
+                groups=number(GROUPS),
                 aspect=aspect_name(self.aspect),
                 weak=number(WEAK, 2),
                 second=number(SECOND, 2),
@@ -788,9 +787,8 @@ def structure(
     ----------
     crm : Workspace
         With surveys: response_id, and answers: response_id, item, aspect, value.
-    aspect : str
-    dimensions : sequence of str, optional
-        By default the items whose scale is the one that most items have.
+    aspect, dimensions
+        As in `scree`.
     factors : int, optional
         By default as many as the parallel analysis of `scree` counts.
     confidence : float
@@ -888,7 +886,8 @@ def _by_item(
     falling = np.argsort(-np.abs(values), axis=1, kind="stable")
     first = falling[:, 0]
     strongest = values[rows, first]
-    reach = t.ppf((1 + confidence) / 2, min(20, together.customers) - 1) * errors[rows, first]
+    freedom = min(GROUPS, together.customers) - 1
+    reach = t.ppf((1 + confidence) / 2, freedom) * errors[rows, first]
     table = pd.DataFrame(
         {
             "item": loadings.index.astype(str),

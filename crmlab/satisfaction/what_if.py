@@ -436,7 +436,7 @@ def _foreseen(
 
 def _spread(curve: Curve, gradient: Array) -> float:
     """Standard error of what moves with the figure now, the coefficients and the cuts."""
-    return float(np.sqrt(max(gradient @ curve.covariance @ gradient, 0.0)))
+    return float(np.sqrt(np.maximum(gradient @ curve.covariance @ gradient, 0.0)))
 
 
 def _gains(ratings: Rated, curve: Curve) -> pd.Series:

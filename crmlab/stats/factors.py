@@ -14,6 +14,8 @@ from crmlab.language import _
 Array = NDArray[np.float64]
 Rotation = Literal["varimax", "oblimin"]
 
+#: Into so many groups the customers are divided for the jackknife of the loadings.
+GROUPS = 20
 #: Specific variances are kept above this, as in the factor analysis of R.
 LEAST_UNIQUENESS = 0.005
 
@@ -412,7 +414,7 @@ def loading_errors(
     *,
     weights: ArrayLike,
     clusters: ArrayLike,
-    groups: int = 20,
+    groups: int = GROUPS,
     seed: int = 0,
 ) -> Array:
     """Standard errors of the loadings of `factor_loadings` with the oblimin rotation.

@@ -461,8 +461,8 @@ def _omega_influence(kept: Array, weights: Array, loadings: Array, unique: Array
 
 
 def _limits(value: float, moved: Array, cluster: Array, confidence: float) -> tuple[float, float]:
-    """Ends of the interval, taken on the scale log(1 − value)."""
-    if not value < 1:
+    """Ends of the interval, taken on the scale log(1 − value); that of 1 has none."""
+    if not value < 1 - 1e-12:
         return np.nan, np.nan
     found = weighted.from_influence(
         np.log(1 - value), -moved / (1 - value), cluster, confidence=confidence

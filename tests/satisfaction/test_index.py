@@ -132,6 +132,14 @@ def test_items_asked_of_few_are_left_out_unless_asked_for():
     assert "3 questionnaires (none of these items answered)" in only.reading()
 
 
+def test_an_item_that_only_questionnaires_of_weight_0_answer_is_no_item_of_the_index():
+    values = {"a": [5, 4, 3, 4], "b": [1, 2, 3, None], "c": [None, None, None, 5]}
+    crm = workspace(values=values, weight=[1.0, 1.0, 1.0, 0.0])
+    result = satisfaction_index(crm, dimensions=["speed", "care"])
+    assert set(result.table["item"]) == {"a", "b"}
+    assert result.index["index"] == pytest.approx((75 + 25) / 2)
+
+
 def test_items_without_a_scale_are_left_out_and_counted():
     result = satisfaction_index(workspace(items=ITEMS[:2]))
     assert set(result.table["item"]) == {"a", "b"}
@@ -153,6 +161,8 @@ def test_what_is_wrong_is_named():
         index_of([3, 3], 1, 5, weights=[1, -1])
     with pytest.raises(CrmlabError, match="not all 0; they are 0, 0"):
         index_of([3, 3], 1, 5, weights=[0, 0])
+    with pytest.raises(CrmlabError, match="lies above its minimum"):
+        index_of([3, 3], [1, 5], 5)
 
 
 def test_reweighting_multiplies_the_weights_of_the_table():

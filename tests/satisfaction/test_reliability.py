@@ -151,6 +151,25 @@ def test_two_items_have_an_alpha_without_omega():
     assert result.plot().get_legend() is None
 
 
+def test_an_item_asked_twice_leaves_a_dimension_without_omega_and_the_others_with_it():
+    result = reliability(workspace(A | {"a4": A["a1"]} | B, items("aaaa", "bbb")))
+    table = result.table.set_index("dimension")
+    assert table["alpha"].notna().all()
+    assert table["omega"].isna().to_dict() == {"a": True, "b": False}
+    assert "where an item follows from the others: a." in result.reading()
+
+
+def test_items_that_are_copies_have_an_alpha_of_1_and_no_interval():
+    copies = {f"a{place}": A["a1"] for place in (1, 2, 3)}
+    result = reliability(workspace(copies | B, items("aaa", "bbb")))
+    row = result.table.set_index("dimension").loc["a"]
+    assert row["alpha"] == pytest.approx(1)
+    assert row[["low", "high", "design_effect"]].isna().all()
+    assert row["reliable"] == "unclear"
+    assert "may ask the same thing twice: a." in result.reading()
+    assert "nan" not in result.reading()
+
+
 def test_other_aspects_of_the_same_items(company):
     assert set(reliability(company, aspect="expectation").table["reliable"]) <= {"low", "unclear"}
 
