@@ -11,13 +11,12 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.responses import clusters, facts, of_questionnaires, part_of
+from crmlab.satisfaction.responses import clusters, excluded, facts, part_of
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import (
     Context,
     Definition,
-    Exclusion,
     Result,
     intervals_in_brackets,
     measure,
@@ -198,9 +197,6 @@ class ClosedLoop(Result):
         ).format(count=number(self.open), told=number(self.open_told))
 
     def _define(self) -> Definition:
-        left: tuple[Exclusion, ...] = ()
-        if self.open:
-            left = (of_questionnaires(_("days to answer not over"), self.open),)
         return Definition(
             numerator=_("Of these, answers followed in time by a contact of ours about it"),
             denominator=_("Answers of 1 or 2 points in any mode whose days were over"),
@@ -213,7 +209,7 @@ class ClosedLoop(Result):
                 "their number (Bonferroni)."
             ),
             source=self.context.source,
-            exclusions=left,
+            exclusions=excluded({_("days to answer not over"): self.open}),
         )
 
 

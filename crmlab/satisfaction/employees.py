@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number
 from crmlab.satisfaction.over_time import Rated, rated
-from crmlab.satisfaction.responses import clusters, facts, of_questionnaires
+from crmlab.satisfaction.responses import clusters, excluded, facts
 from crmlab.satisfaction.service_change import ordered_logit
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -154,7 +154,7 @@ class Employees(Result):
         return said + " " + more.format(count=number(self.unknown))
 
     def _define(self) -> Definition:
-        left = of_questionnaires(_("no account manager whose satisfaction is known"), self.unknown)
+        left = excluded({_("no account manager whose satisfaction is known"): self.unknown})
         return Definition(
             numerator=_("Overall satisfaction of the customer"),
             denominator=_("Points of the account manager's satisfaction with the job"),
@@ -166,7 +166,7 @@ class Employees(Result):
                 "high of a manager: clustered by customer."
             ),
             source=self.context.source,
-            exclusions=(*self.rated.exclusions(), *((left,) if left.count else ())),
+            exclusions=(*self.rated.exclusions(), *left),
         )
 
 

@@ -16,8 +16,9 @@ from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
+    excluded,
     grouped_by,
-    of_questionnaires,
+    left_out_words,
     responses,
     weighed,
 )
@@ -59,18 +60,12 @@ class Rated:
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, each with its count."""
-        own = [of_questionnaires(_("overall satisfaction not given"), self.unrated)]
-        return (*self.found.exclusions(), *(one for one in own if one.count))
+        own = excluded({_("overall satisfaction not given"): self.unrated})
+        return (*self.found.exclusions(), *own)
 
     def sentence(self) -> str:
         """What is left out, in a sentence."""
-        parts = [one.words() for one in self.exclusions()]
-        said = (
-            _("Left out: {parts}.").format(parts=_("; ").join(parts))
-            if parts
-            else _("No questionnaire was left out.")
-        )
-        return f"{said} {self.found.part}" if self.found.part else said
+        return left_out_words(self.exclusions(), self.found.part)
 
 
 def rated(crm: Workspace) -> Rated:
@@ -326,10 +321,8 @@ class SatisfactionChart(Result):
 
     def _left_out(self) -> str:
         said = [self.rated.sentence()]
-        if self.undated:
-            said.append(
-                _("Nor is the batch known of: {parts}.").format(parts=self._undated().words())
-            )
+        for one in self._undated():
+            said.append(_("Nor is the batch known of: {parts}.").format(parts=one.words()))
         if self.gaps:
             said.append(
                 _(
@@ -338,8 +331,8 @@ class SatisfactionChart(Result):
             )
         return " ".join(said)
 
-    def _undated(self) -> Exclusion:
-        return of_questionnaires(_("batch not known"), self.undated)
+    def _undated(self) -> tuple[Exclusion, ...]:
+        return excluded({_("batch not known"): self.undated})
 
     def _step(self, value: float) -> str:
         if self.figure == "top_two":
@@ -376,10 +369,7 @@ class SatisfactionChart(Result):
                 "Low and high are the 95% interval of a batch by itself, not the chart's limits."
             ),
             source=self.context.source,
-            exclusions=(
-                *self.rated.exclusions(),
-                *((self._undated(),) if self.undated else ()),
-            ),
+            exclusions=(*self.rated.exclusions(), *self._undated()),
         )
 
 

@@ -15,7 +15,7 @@ from crmlab.data import model
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, current_language, day, number
 from crmlab.satisfaction.over_time import Rated, rated
-from crmlab.satisfaction.responses import clusters, facts, of_questionnaires
+from crmlab.satisfaction.responses import clusters, excluded, facts
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Result, measure
@@ -281,7 +281,7 @@ class ServiceChange(Result):
         return f"{said} {last}"
 
     def _define(self) -> Definition:
-        left = of_questionnaires(_("region or day of the order not known"), self.unknown)
+        left = excluded({_("region or day of the order not known"): self.unknown})
         return Definition(
             numerator=_(
                 "Mean satisfaction in {region} after less before, less the same in the others"
@@ -296,7 +296,7 @@ class ServiceChange(Result):
                 "happened in one region only."
             ),
             source=self.context.source,
-            exclusions=(*self.rated.exclusions(), *((left,) if left.count else ())),
+            exclusions=(*self.rated.exclusions(), *left),
         )
 
 
