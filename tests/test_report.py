@@ -706,9 +706,10 @@ def tables(tmp_path) -> Path:
             "share": [0.805, float("nan"), float("inf")],
             "revenue": [1234.5, 2.0, 3.0],
             "on": pd.to_datetime(["2025-01-31", None, "2025-02-28"]),
+            "p": [0.0001, 0.04, 1.0],
         }
     )
-    formats = ["text", "text", "integer", "percent", "money", "date"]
+    formats = ["text", "text", "integer", "percent", "money", "date", "chance"]
     columns = [
         {"name": name, "label": f"The {name}", "format": kind, "values": {}}
         for name, kind in zip(table.columns, formats, strict=True)
@@ -753,7 +754,7 @@ def test_a_result_sheet_has_title_labels_formats_and_the_reading_below(book):
     assert [cell.value for cell in sheet[3]][:3] == ["The tier", "The note", "The orders"]
     assert sheet.freeze_panes == "A4"
     assert [cell.number_format for cell in sheet[4]] == [
-        "@", "@", "#,##0", "0.0%", "[$CNY] #,##0.00", "yyyy-mm-dd",
+        "@", "@", "#,##0", "0.0%", "[$CNY] #,##0.00", "yyyy-mm-dd", '[<0.001]"< 0.001";0.000',
     ]  # fmt: skip
     assert [sheet.cell(row, 1).value for row in (8, 9)] == ["One.", "Two."]
     assert sheet.column_dimensions["B"].width > 13

@@ -35,7 +35,7 @@ _FORMATS = {
     "integer": "#,##0",
     "number": "#,##0.000",
     "number1": "#,##0.0",
-    "chance": "0.000",
+    "chance": '[<0.001]"< 0.001";0.000',
     "percent": "0.0%",
     "money": "#,##0.00",
     "date": "yyyy-mm-dd",
