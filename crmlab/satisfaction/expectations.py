@@ -247,20 +247,7 @@ def expectations(crm: Workspace, *, confidence: float = 0.95) -> Expectations:
     used = series["gap"].notna() & when.notna()
     series, frame = series[used], both.frame[used]
     month = grouped_by(crm, frame, "month")
-    if month.nunique() < MONTHS:
-        raise NotEnoughData(
-            _("A trend needs answers of {fewest} months at least; there are {months}.").format(
-                fewest=MONTHS, months=month.nunique()
-            )
-        )
-    customers = frame["cluster"].nunique()
-    if customers < FEWEST:
-        raise NotEnoughData(
-            _(
-                "A trend needs all dimensions from {fewest} customers at least; there are "
-                "{customers}."
-            ).format(fewest=FEWEST, customers=customers)
-        )
+    _check_enough(month.nunique(), frame["cluster"].nunique())
     years = (when - when.min()) / pd.Timedelta(days=DAYS)
     own = [
         trend_table(
@@ -280,6 +267,22 @@ def expectations(crm: Workspace, *, confidence: float = 0.95) -> Expectations:
         crm.settings,
         confidence,
     )
+
+
+def _check_enough(months: int, customers: int) -> None:
+    if months < MONTHS:
+        raise NotEnoughData(
+            _("A trend needs answers of {fewest} months at least; there are {months}.").format(
+                fewest=MONTHS, months=months
+            )
+        )
+    if customers < FEWEST:
+        raise NotEnoughData(
+            _(
+                "A trend needs all dimensions from {fewest} customers at least; there are "
+                "{customers}."
+            ).format(fewest=FEWEST, customers=customers)
+        )
 
 
 def moment(frame: pd.DataFrame) -> pd.Series:

@@ -498,9 +498,8 @@ def importance_performance(
             table["stated"].to_numpy()[None], table["rating"].to_numpy()[None]
         )[0]
     ranks = _ranks(stated, ratings, own["derived"], drawn["derived"], drawing, confidence)
-    order = np.argsort(-own["gain"][0], kind="stable")[:2]
-    same = np.sort(_first_two(drawn["gain"]), axis=1) == np.sort(order)
-    both = float(np.mean(same.all(axis=1)))
+    best, draws = (np.sort(_first_two(figures["gain"]), axis=1) for figures in (own, drawn))
+    both = float((draws == best).all(axis=1).mean())
     return ImportancePerformance(
         _arranged(table),
         Context.of(crm),

@@ -329,9 +329,9 @@ def quality_kinds(
                 "for the items in the workspace."
             )
         )
-    rated = Rated(
-        rated.frame, rated.perception[kept["item"]], rated.other[kept["item"]], kept, rated.found
-    )
+    asked = rated.perception[kept["item"]].notna().any(axis=1)
+    perceived, other = (table.loc[asked, kept["item"]] for table in (rated.perception, rated.other))
+    rated = Rated(rated.frame[asked], perceived, other, kept, rated.found)
     return QualityKinds(
         _table(rated, chosen, confidence),
         Context.of(crm),

@@ -127,6 +127,12 @@ def test_every_month_has_its_means():
     assert months.groupby("aspect")["questionnaires"].sum().to_dict() == dict.fromkeys(
         ["expectation", "perception", "gap"], 24
     )
+    first = months[months["month"] == "2024-01-01"].set_index("aspect")
+    # answers of the 10th, the 20th and the 30th: 3.9, 4.1, 3.9 and a point more
+    assert first["questionnaires"].tolist() == [3] * 3
+    assert first["mean"].to_dict() == pytest.approx(
+        {"expectation": 11.9 / 3, "perception": 14.9 / 3, "gap": 1}
+    )
 
 
 def test_the_known_trend_and_gaps_of_the_company_are_within_the_intervals(company):

@@ -112,6 +112,10 @@ def test_scores_are_dumouchels_without_questionable_answers():
     row = only(workspace({"O": 10, "I": 10, "Q": 5}))
     assert row["present_score"] == pytest.approx((10 * 4 + 10 * 0) / 20)
     assert row["absent_score"] == pytest.approx((10 * 4 + 10 * 0) / 20)
+    row = only(workspace({"A": 10, "I": 10, "R": 20}))
+    # liked: 4 and 0; neutral both ways: 0 and 0; bearable and liked if missing: -1 and -2
+    assert row["present_score"] == pytest.approx((10 * 4 + 20 * -1) / 40)
+    assert row["absent_score"] == pytest.approx(20 * -2 / 40)
 
 
 def test_weights_count():
@@ -191,7 +195,9 @@ def test_names_follow_the_language(company):
     result = kano(company)
     crmlab.set_language("zh_CN")
     assert result.value_labels()["item"]["kano_tracking"] == "在途跟踪"
-    assert evaluation_table().shape == (5, 5)
+    table = evaluation_table()
+    assert table.shape == (5, 5)
+    assert table.iloc[0].tolist() == ["可疑", "魅力型", "魅力型", "魅力型", "期望型"]
 
 
 def test_the_explorer_shows_where_two_answers_meet(monkeypatch):

@@ -28,7 +28,7 @@ def workspace(answers, items=ITEMS):
         pd.DataFrame({"response_id": ids, "item": item, "aspect": aspect, "value": values})
         for (aspect, item), values in answers.items()
     )
-    frames = {"surveys": pd.DataFrame({"response_id": ids}), "answers": long}
+    frames = {"surveys": pd.DataFrame({"response_id": ids}), "answers": long.dropna()}
     return from_frames(frames, settings=model.Settings(items=items))
 
 
@@ -69,6 +69,17 @@ def test_items_of_neither_kind_are_counted_and_left_out():
     result = quality_kinds(workspace(made(other=2.0)))
     assert result.items["item"].tolist() == ["what", "how"]
     assert "1 item is declared as neither and left out." in result.reading()
+
+
+def test_questionnaires_with_items_of_neither_kind_alone_are_left_out():
+    answers = {
+        key: [*values, *([np.nan] * 3 if key[1] != "other" else [5.0] * 3)]
+        for key, values in made(other=2.0).items()
+    }
+    result = quality_kinds(workspace(answers))
+    assert "These are 20 questionnaires of 20 customers. Left out: 3 questionnaires" in (
+        result.reading()
+    )
 
 
 def test_without_expectations_importance_takes_their_place():
