@@ -451,8 +451,9 @@ def satisfaction_index(
     SatisfactionIndex
         `.table` has a row per item, the highest score first: item, answers, weight (share), mean
         (on its own scale), score, low, high (0 to 100), index_points (weight times score; they sum
-        to the index). `.index` has the index; `.variants` the index with other weights, and with
-        all weight on the lowest or the highest item.
+        to the index); an item that all answered alike has no low and high. `.index` has the index;
+        `.variants` the index with other weights, and with all weight on the lowest or the highest
+        item.
 
     Raises
     ------
@@ -649,7 +650,9 @@ def _table(rated: Rated, weights: Array, confidence: float) -> pd.DataFrame:
         for item in rated.scores
     ]
     scales = rated.items
-    values = np.array([one.value for one in each])
+    values, low, high = np.array([one[:3] for one in each]).T
+    # Answers all alike would give an interval without a width, as if none could be another.
+    differ = (rated.scores.max() > rated.scores.min()).to_numpy()
     table = pd.DataFrame(
         {
             "item": scales["item"],
@@ -657,8 +660,8 @@ def _table(rated: Rated, weights: Array, confidence: float) -> pd.DataFrame:
             "weight": weights,
             "mean": scales["minimum"] + values / 100 * (scales["maximum"] - scales["minimum"]),
             "score": values,
-            "low": [max(0.0, one.low) if np.isfinite(one.low) else np.nan for one in each],
-            "high": [min(100.0, one.high) if np.isfinite(one.high) else np.nan for one in each],
+            "low": np.where(differ, np.maximum(low, 0.0), np.nan),
+            "high": np.where(differ, np.minimum(high, 100.0), np.nan),
             "index_points": weights * values,
         }
     )

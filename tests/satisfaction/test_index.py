@@ -140,6 +140,13 @@ def test_an_item_that_only_questionnaires_of_weight_0_answer_is_no_item_of_the_i
     assert result.index["index"] == pytest.approx((75 + 25) / 2)
 
 
+def test_an_item_that_all_answered_alike_has_no_interval():
+    table = satisfaction_index(workspace(values=VALUES | {"b": [2] * 4})).table.set_index("item")
+    assert table.loc["b", "score"] == 25
+    assert table["low"].isna().to_dict() == {"a": False, "b": True, "c": False}
+    assert table["high"].isna().to_dict() == {"a": False, "b": True, "c": False}
+
+
 def test_items_without_a_scale_are_left_out_and_counted():
     result = satisfaction_index(workspace(items=ITEMS[:2]))
     assert set(result.table["item"]) == {"a", "b"}

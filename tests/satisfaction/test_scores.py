@@ -235,6 +235,13 @@ def test_pictures_have_their_title_and_every_group(measure, by):
     result = measure(workspace(), by=by)
     axes = result.plot()
     assert axes.get_figure().get_suptitle() == result.title()
-    assert result.alt()
-    if by:
-        assert len(axes.get_yticks()) == len(result.table)
+    if by is None:
+        assert axes.get_xticks().tolist() == result.distribution["answer"].tolist()
+        heights = [bar.get_height() for bar in axes.patches]
+        assert heights == pytest.approx(result.distribution["share"])
+        return
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [group_name(by, value) for value in result.table[by]]
+    assert all(name in result.alt() for name in names)
+    drawn = axes.collections[-1].get_offsets()[:, 0].tolist()
+    assert drawn == pytest.approx(result.table[result.score].tolist())

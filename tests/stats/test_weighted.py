@@ -171,6 +171,10 @@ def test_means_of_columns_are_those_of_each_column_with_what_they_share():
     assert found.freedom == 19
     apart = reach(found.combined([1, -1]))
     assert apart < reach(found.combined([1, 0])) + reach(found.combined([0, 1]))
+    design = {"weights": weights[5:], "clusters": clusters[5:]}
+    complete = weighted.means(columns[5:], **design).combined([1, -1])
+    expected = weighted.mean(columns[5:, 0] - columns[5:, 1], **design)
+    assert complete[:3] == pytest.approx(expected[:3])
 
 
 def test_means_without_answers_or_with_one_cluster_have_no_interval():
