@@ -131,6 +131,15 @@ def test_only_unequal_weights_are_said_to_make_some_more_likely_to_be_asked():
     assert "by the weights of the sample the rate is 33.0%" in unequal
 
 
+def test_one_of_several_groups_must_differ_by_more_than_it_would_alone():
+    others = dict.fromkeys("abcd", (100, 50))
+    # 62 of 100 against 200 of 400: 0.03 alone, 0.15 by Holm's rule among five.
+    some = response_rates(workspace(sent(others | {"e": (100, 62)}))).table
+    assert set(some["verdict"]) == {"alike"}
+    more = response_rates(workspace(sent(others | {"e": (100, 68)}))).table
+    assert more["verdict"].tolist() == ["alike"] * 4 + ["above"]
+
+
 def test_a_small_group_of_which_all_answered_is_judged_by_an_exact_test():
     crm = workspace(sent({"key": (5, 5), "general": (1000, 600)}))
     # Fisher's exact test gives 0.16; that all five answer is no rarity.
@@ -290,6 +299,25 @@ def test_the_other_direction_and_no_direction_have_their_own_words():
     assert "1 would mean that satisfaction does not matter, and that is not" in alike.reading()
 
 
+def test_the_same_customers_asked_twice_as_often_tell_no_more():
+    first, again = twice_asked(at_once=5.0, later=2.0)
+    first.loc[:29, "overall"] = 4.0
+    again.loc[:4, "overall"] = 3.0
+    twice = [
+        pd.concat([one, one.assign(response_id="2 " + one["response_id"])])
+        for one in (first, again)
+    ]
+    once, doubled = follow_up(workspace(first, again)), follow_up(workspace(*twice))
+    assert doubled.apart[:3] == pytest.approx(once.apart[:3])
+    people = customers_of(first, tier=["key", "general"] * 50)
+    bias = [
+        nonresponse_bias(workspace(*surveys, customers=people), margins=("tier",)).table
+        for surveys in ([first], twice[:1])
+    ]
+    ends = ["standardised", "low", "high"]
+    pd.testing.assert_frame_equal(bias[0][ends], bias[1][ends])
+
+
 def test_odds_of_answering_at_once_by_hand():
     """At once 20 say 5 and 40 say 4; of the 40 others half do: odds of 1/2 and of 2."""
     surveys = twice_asked(at_once=4.0, later=4.0)
@@ -354,7 +382,6 @@ def test_words_and_pictures_are_made_from_the_company(company, measure):
 
 def test_large_is_above_the_median_of_those_asked_by_weight():
     surveys = sent({"a": (4, 2)})
-    surveys["weight"] = [1.0, 1.0, 1.0, 3.0]
     orders = pd.DataFrame(
         {
             "order_id": ["1", "2", "3", "4"],
@@ -364,6 +391,11 @@ def test_large_is_above_the_median_of_those_asked_by_weight():
         }
     )
     people = customers_of(surveys, tier=["key", "general"] * 2)
-    result = nonresponse_bias(workspace(surveys, customers=people, orders=orders))
-    row = result.table.set_index("characteristic").loc["large"]
-    assert row["asked_share"] == pytest.approx(1 / 6)  # 40 alone lies above 30
+
+    def large(weights):
+        crm = workspace(surveys.assign(weight=weights), customers=people, orders=orders)
+        table = nonresponse_bias(crm).table.set_index("characteristic")
+        return table.loc["large", "asked_share"]
+
+    assert large([1.0, 1.0, 1.0, 3.0]) == pytest.approx(1 / 6)  # 40 alone lies above 30
+    assert large([1.0] * 4) == pytest.approx(1 / 2)  # 30 and 40 above 20

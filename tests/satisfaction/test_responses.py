@@ -193,6 +193,22 @@ def test_a_group_is_a_column_of_the_questionnaire_its_customer_or_its_order():
     assert len(facts(crm)) == 5
 
 
+def test_on_time_is_as_given_else_by_the_promise_and_not_known_before_it_is_due():
+    orders = pd.DataFrame(
+        {
+            "order_id": ["given", "early", "late", "open", "not due", "no promise"],
+            "promised_at": ["2025-03-02"] * 4 + ["2026-01-02", None],
+            "delivered_at": ["2025-03-01", "2025-03-01", "2025-03-03", None, "2025-12-30", None],
+            "on_time": [False, None, None, None, None, None],
+        }
+    )
+    surveys = pd.DataFrame({"response_id": list("123456"), "order_id": orders["order_id"]})
+    crm = from_frames({"surveys": surveys, "orders": orders}, as_of="2025-12-31")
+    found = facts(crm)["on_time"]
+    assert found.isna().tolist() == [False] * 4 + [True] * 2
+    assert found.dropna().tolist() == [False, True, False, False]
+
+
 def test_an_unknown_group_is_refused_with_those_there_are():
     crm = workspace()
     with pytest.raises(UnknownName, match=r"no column colour .* There are: month, response_id"):

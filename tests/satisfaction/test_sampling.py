@@ -208,6 +208,7 @@ def test_where_all_customers_are_asked_neymans_rule_saves_nothing() -> None:
     result = sample_plan(crm, size=100)
     assert result.plans["error"].tolist() == pytest.approx([0, 0, 0])
     assert (result.enough, result.saving) == (100, 0)
+    assert (result.table[["margin_proportional", "margin_neyman"]] == 0).all(axis=None)
 
 
 def test_where_spreads_are_equal_the_gain_is_said_to_be_nothing() -> None:

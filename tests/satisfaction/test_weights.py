@@ -56,6 +56,13 @@ def test_weights_of_the_sample_say_how_many_there_are():
     assert rows["answers_share"].tolist() == pytest.approx([0.75, 0.25])
 
 
+def test_within_a_category_the_weights_of_the_sample_keep_their_ratio():
+    crm = workspace({"key": 1.0, "general": 1.0})
+    surveys = crm.surveys.assign(weight=[3.0, *[1.0] * 79])
+    weights = weighting(from_frames({"surveys": surveys, "customers": crm.customers})).weights
+    assert weights["Q0"] == pytest.approx(3 * weights["Q2"])
+
+
 def test_answers_are_raked_to_the_customers_listed():
     result = weighting(workspace(), to="customers")
     rows = result.table.set_index(["characteristic", "category"])
