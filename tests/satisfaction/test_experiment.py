@@ -72,6 +72,8 @@ def test_callers_are_biased_by_as_much_as_the_truth_says(result: Samples) -> Non
     found = row(result, "call_centre")
     assert found["low"] - 0.005 < exact < found["high"] + 0.005
     assert result.who + result.moment == pytest.approx(exact)
+    squares = found["bias"] ** 2 + found["spread"] ** 2
+    assert found["rmse"] == pytest.approx(np.sqrt(squares), rel=1e-3)
     assert found["coverage"] < 0.05
     assert found["width"] == pytest.approx(row(result, "random")["width"], rel=0.1)
 
@@ -162,6 +164,17 @@ def test_callers_are_those_who_telephoned_before_they_answered() -> None:
     outbound = contacts([str(i) for i in range(60)], "2025-06-14", direction="outbound")
     result = compare_samples(from_frames(tables | {"contacts": outbound}), size=20, draws=50)
     assert result.lacking == ("few",)
+
+
+def test_intervals_have_the_degrees_of_freedom_and_the_population_of_their_sample() -> None:
+    tables = answered({"key": [1, 5] * 60})
+    calls = contacts([str(i) for i in range(60)], "2025-06-14")
+    result = compare_samples(from_frames(tables | {"contacts": calls}), size=2, draws=400)
+    # Two answers 1 and 5 have the variance 8; t of one degree of freedom is 12.706.
+    wide = 2 * 12.7062 * np.sqrt(8 / 2 * (1 - 2 / 120))
+    for kind in ("random", "call_centre"):
+        differ = (result.estimates[kind] == 3).mean()
+        assert row(result, kind)["width"] == pytest.approx(differ * wide, rel=1e-5)
 
 
 def test_callers_who_are_happier_are_said_to_lie_above() -> None:

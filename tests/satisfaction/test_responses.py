@@ -173,7 +173,9 @@ def test_the_bundled_company_has_the_questionnaire_of_the_course(company):
 def test_a_group_is_a_column_of_the_questionnaire_its_customer_or_its_order():
     frames = {
         "surveys": pd.DataFrame(SURVEYS | {"order_id": ["o1", "o2", None, "o9", "o3"]}),
-        "customers": pd.DataFrame({"customer_id": ["A", "C"], "tier": ["key", "general"]}),
+        "customers": pd.DataFrame(
+            {"customer_id": ["A", "C"], "tier": ["key", "general"], "region": ["S", "N"]}
+        ),
         "orders": pd.DataFrame(
             {
                 "order_id": ["o1", "o2", "o3"],
@@ -188,6 +190,7 @@ def test_a_group_is_a_column_of_the_questionnaire_its_customer_or_its_order():
     assert grouped_by(crm, frame, "mode").tolist() == ["sample", "follow_up", "sample"]
     assert grouped_by(crm, frame, "tier").tolist() == ["key", "key", "general"]
     assert grouped_by(crm, frame, "region").tolist() == ["N", "S", "N"]
+    assert grouped_by(crm, frame, "customer_region").tolist() == ["S", "S", "N"]
     assert grouped_by(crm, frame, "on_time").tolist() == [True, False, False]
     assert grouped_by(crm, frame, "month").dt.strftime("%Y-%m").tolist() == ["2025-01"] * 3
     assert len(facts(crm)) == 5
