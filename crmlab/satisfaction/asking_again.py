@@ -13,7 +13,7 @@ from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.asked import Asked, asked, labels_of, points, rake_to_asked, usable
 from crmlab.satisfaction.responses import clusters
-from crmlab.satisfaction.ways import Ways, row_of
+from crmlab.satisfaction.side_by_side import Ways, row_of
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, intervals_in_brackets, measure
 from crmlab.stats import weighted

@@ -14,7 +14,7 @@ from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.pairs import declared, one_scale
 from crmlab.satisfaction.ratings import (
-    NEEDS,
+    ANSWERS,
     Rated,
     ends,
     listed,
@@ -22,6 +22,7 @@ from crmlab.satisfaction.ratings import (
     outcome_name,
     quoted,
     rated,
+    usual_outcome,
 )
 from crmlab.satisfaction.responses import wide
 from crmlab.show import charts
@@ -417,11 +418,11 @@ def _overlap(
     return one[0] <= other[1] and other[0] <= one[1] and one[2] <= other[3] and other[2] <= one[3]
 
 
-@measure(needs=NEEDS)
+@measure(needs=ANSWERS)
 def importance_performance(
     crm: Workspace,
     *,
-    of: str = "overall",
+    of: str | None = None,
     items: str | Sequence[str] | None = None,
     confidence: float = 0.95,
     resamples: int = 999,
@@ -434,8 +435,8 @@ def importance_performance(
     crm : Workspace
         As for `drivers`; stated importance, where customers were asked, is in answers with the
         aspect ``"importance"``.
-    of : str
-        The outcome from which importance is derived: a column of surveys, an item or a dimension.
+    of : str, optional
+        The outcome from which importance is derived, as in `drivers`.
     items : str or sequence of str, optional
         As in `drivers`.
     confidence : float
@@ -477,6 +478,7 @@ def importance_performance(
     Martilla, J. A. and James, J. C. (1977), Journal of Marketing 41, 77-79. Matzler, K., Sauerwein,
     E. and Heischmidt, K. (2003), Service Industries Journal 23, 112-129, on derived importance.
     """
+    of = usual_outcome(crm) if of is None else of
     if of in model.table("surveys").names:
         require(crm, "satisfaction.importance_performance", crm.missing({"surveys": (of,)}))
     ratings = rated(crm, of, items)

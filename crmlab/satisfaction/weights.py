@@ -25,7 +25,7 @@ from crmlab.satisfaction.asked import (
     usable,
 )
 from crmlab.satisfaction.responses import facts
-from crmlab.satisfaction.ways import Ways, row_of, way_names
+from crmlab.satisfaction.side_by_side import Ways, row_of, way_names
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure

@@ -193,3 +193,20 @@ def test_of_many_attributes_the_fields_are_said_to_be_less_certain():
     result = importance_performance(workspace(many, outcome, stated=None), resamples=50)
     assert result.table["derived_low"].isna().all()
     assert "only the ratings are drawn again" in result.reading()
+
+
+def test_where_overall_was_not_asked_the_items_of_satisfaction_are_the_outcome():
+    asked = long(X, "perception")
+    content = asked[asked["item"] == "fast"].assign(item="content")
+    items = (*ITEMS, model.Item("content", "satisfaction", minimum=0, maximum=100))
+    frames = {
+        "surveys": asked[["response_id"]].drop_duplicates(),
+        "answers": pd.concat([asked, content]),
+    }
+    crm = from_frames(frames, settings=model.Settings(items=items))
+    result = importance_performance(crm, resamples=20)
+    assert result.of == "satisfaction"
+    derived = result.table.set_index("item")["derived"]
+    assert set(derived.index) == set(MEANS)
+    # "fast" is satisfaction itself; what the others share with it by chance is next to nothing.
+    assert derived["fast"] == pytest.approx(1, abs=0.05)
