@@ -18,7 +18,6 @@ from crmlab.satisfaction.responses import (
     clusters,
     excluded,
     grouped_by,
-    left_out_words,
     responses,
 )
 from crmlab.show import charts
@@ -287,11 +286,6 @@ def exclusions_of(asked: Responses, question: str, answers: int) -> tuple[Exclus
         _("answered, but of weight 0"): len(asked.frame) - silent - answers,
     }
     return (*asked.exclusions(), *excluded(found))
-
-
-def left_out_said(asked: Responses, found: Sequence[Exclusion]) -> str:
-    """What was left out, in sentences."""
-    return left_out_words(found, asked.part)
 
 
 def weighting_said(asked: Responses, weighted: bool) -> str:

@@ -21,12 +21,11 @@ from crmlab.satisfaction.answers import (
     exclusions_of,
     group_name,
     groups_of,
-    left_out_said,
     scale_of,
     weighting_said,
 )
 from crmlab.satisfaction.net_promoter import signs_of
-from crmlab.satisfaction.responses import Responses, of_questionnaires
+from crmlab.satisfaction.responses import Responses, left_out_words, of_questionnaires
 from crmlab.satisfaction.scores import SATISFIED
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -144,7 +143,7 @@ class ScoreDifferences(Result):
             self._not_told(),
             self._not_judged(),
             f"{weighting_said(self.asked, self.weighted)} "
-            + left_out_said(self.asked, self._exclusions()),
+            + left_out_words(self._exclusions(), self.asked.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -16,10 +16,10 @@ from crmlab.satisfaction.pairs import (
     NEEDS,
     Pairs,
     by_dimension,
-    left_out,
     overall_mean,
     pairs,
 )
+from crmlab.satisfaction.responses import excluded
 from crmlab.satisfaction.servqual import design_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -242,7 +242,8 @@ class Disconfirmation(Result):
         return _("Squares and the product of the two add nothing that chance would not.")
 
     def _missing(self) -> tuple[Exclusion, ...]:
-        return left_out(_("no overall satisfaction, or a dimension not answered"), self.unanswered)
+        reason = _("no overall satisfaction, or a dimension not answered")
+        return excluded({reason: self.unanswered})
 
     def _define(self) -> Definition:
         return Definition(

@@ -17,11 +17,10 @@ from crmlab.satisfaction.pairs import (
     NEEDS,
     Pairs,
     by_dimension,
-    left_out,
     overall_mean,
     pairs,
 )
-from crmlab.satisfaction.responses import grouped_by
+from crmlab.satisfaction.responses import excluded, grouped_by
 from crmlab.satisfaction.servqual import (
     chance,
     design_words,
@@ -155,7 +154,7 @@ class Expectations(Result):
         return self.table.set_index("aspect").loc[aspect]
 
     def _missing(self) -> tuple[Exclusion, ...]:
-        return left_out(_("no time of the answer, or a dimension not answered"), self.unused)
+        return excluded({_("no time of the answer, or a dimension not answered"): self.unused})
 
     def _moves(self, aspect: str) -> str:
         """How an aspect moves, in a sentence."""

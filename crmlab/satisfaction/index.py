@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, number, percent
-from crmlab.satisfaction.answers import left_out_said, weighting_said
+from crmlab.satisfaction.answers import weighting_said
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
     item_names,
     items,
+    left_out_words,
     of_questionnaires,
     responses,
     weighed,
@@ -239,7 +240,7 @@ class SatisfactionIndex(Result):
             worst=self.names[worst["item"]],
             low=number(worst["score"], 1),
         )
-        left_out = left_out_said(self.asked, self._exclusions())
+        left_out = left_out_words(self._exclusions(), self.asked.part)
         return "\n\n".join(
             [
                 f"{first} {extremes}",

@@ -11,8 +11,16 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, current_language, ngettext, number, percent
-from crmlab.satisfaction.pairs import FEWEST, NEEDS, left_out, left_out_words
-from crmlab.satisfaction.responses import Responses, clusters, responses, weighed, wide
+from crmlab.satisfaction.pairs import FEWEST, NEEDS
+from crmlab.satisfaction.responses import (
+    Responses,
+    clusters,
+    excluded,
+    left_out_words,
+    responses,
+    weighed,
+    wide,
+)
 from crmlab.satisfaction.servqual import chance
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -123,7 +131,7 @@ class KanoPairs:
         }
         return (
             *self.found.exclusions(),
-            *left_out(_("answered, but no pair of questions"), self.unasked),
+            *excluded({_("answered, but no pair of questions"): self.unasked}),
             *(
                 Exclusion(reason, count, ngettext("pair of answers", "pairs of answers", count))
                 for reason, count in of_pairs.items()

@@ -22,6 +22,7 @@ from crmlab.satisfaction.responses import (
     responses,
     weighed,
 )
+from crmlab.satisfaction.scores import SATISFIED
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure
 from crmlab.stats import weighted
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from crmlab.data.sources import Workspace
 
-#: Answers that count as satisfied.
-SATISFIED = 4
 #: Charts without any change that are drawn to count false signals.
 CHARTS = 2000
 #: Batches named in the reading.

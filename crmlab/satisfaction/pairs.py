@@ -13,8 +13,9 @@ from crmlab.language import _, ngettext, number
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
+    excluded,
     items,
-    of_questionnaires,
+    left_out_words,
     responses,
     weighed,
     wide,
@@ -62,7 +63,7 @@ class Pairs:
         """What is left out, each with its count; `besides` is left out of the pairs."""
         unasked = len(self.found.frame) - len(self.frame)
         reason = _("answered, but no item with both expectation and perception")
-        return (*self.found.exclusions(), *left_out(reason, unasked), *besides)
+        return (*self.found.exclusions(), *excluded({reason: unasked}), *besides)
 
     def sentence(self, *besides: Exclusion) -> str:
         """Who answered, and what is left out."""
@@ -78,18 +79,6 @@ class Pairs:
         if more:
             parts.append(_("Left out besides: {parts}.").format(parts=more))
         return " ".join(part for part in parts if part)
-
-
-def left_out(reason: str, count: int) -> tuple[Exclusion, ...]:
-    """So many questionnaires left out; nothing where there are none."""
-    return (of_questionnaires(reason, count),) if count else ()
-
-
-def left_out_words(exclusions: Sequence[Exclusion], part: str) -> str:
-    """What is left out, in a sentence; `part` says what the questionnaires are a sample of."""
-    parts = _("; ").join(one.words() for one in exclusions)
-    said = _("Left out: {parts}.").format(parts=parts) if parts else ""
-    return " ".join(words for words in (said, part) if words)
 
 
 @once

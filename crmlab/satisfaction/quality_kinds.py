@@ -15,14 +15,12 @@ from crmlab.satisfaction.pairs import (
     NEEDS,
     by_dimension,
     declared,
-    left_out,
-    left_out_words,
     of_both,
     one_scale,
     overall_mean,
     pairs,
 )
-from crmlab.satisfaction.responses import Responses
+from crmlab.satisfaction.responses import Responses, excluded, left_out_words
 from crmlab.satisfaction.servqual import chance, design_words, item_labels, scale_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -216,7 +214,7 @@ class QualityKinds(Result):
         found = self.rated.found
         unasked = len(found.frame) - len(self.rated.frame)
         reason = _("answered, but none of these items")
-        return (*found.exclusions(), *left_out(reason, unasked))
+        return (*found.exclusions(), *excluded({reason: unasked}))
 
     def _mark_mean(self, axes: Axes, kind: str) -> None:
         row, ends = self._row(kind), self._ends()

@@ -13,12 +13,12 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.answers import left_out_said
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
     dimension_names,
     item_names,
+    left_out_words,
     of_questionnaires,
     responses,
     weighed,
@@ -408,7 +408,7 @@ class Reliability(Result):
             who += " " + _("Left out because everybody answered the same: {items}.").format(
                 items=_(", ").join(self._item(one) for one in self.constant)
             )
-        return f"{who} {left_out_said(self.found, self._exclusions())}"
+        return f"{who} {left_out_words(self._exclusions(), self.found.part)}"
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         without = len(self.found.frame) - self.questionnaires - self.incomplete

@@ -20,11 +20,10 @@ from crmlab.satisfaction.answers import (
     exclusions_of,
     group_colours,
     group_name,
-    left_out_said,
     scale_of,
     weighting_said,
 )
-from crmlab.satisfaction.responses import Responses
+from crmlab.satisfaction.responses import Responses, left_out_words
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -247,7 +246,7 @@ class Scores(Result):
         ).format(effect=number(effect, 2), count=number(self.whole["answers"] / effect))
 
     def _left_out(self) -> str:
-        return left_out_said(self.asked, self._exclusions())
+        return left_out_words(self._exclusions(), self.asked.part)
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         return exclusions_of(self.asked, self.question, int(self.whole["answers"]))

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, left_out, pairs
-from crmlab.satisfaction.responses import wide
+from crmlab.satisfaction.pairs import NEEDS, Pairs, by_dimension, pairs
+from crmlab.satisfaction.responses import excluded, wide
 from crmlab.satisfaction.servqual import design_words, dimension_labels, two
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -221,7 +221,8 @@ class Servperf(Result):
 
     def _incomplete(self) -> tuple[Exclusion, ...]:
         reason = _("overall satisfaction or an item of one of the ways not answered")
-        return left_out(reason, len(self.pairs.frame) - int(self.table["questionnaires"].iloc[0]))
+        used = int(self.table["questionnaires"].iloc[0])
+        return excluded({reason: len(self.pairs.frame) - used})
 
     def _define(self) -> Definition:
         return Definition(

@@ -13,12 +13,12 @@ import pandas as pd
 from crmlab.data.model import Settings
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.answers import left_out_said
 from crmlab.satisfaction.reliability import NEEDS, as_settings, aspect_name, dimension_labels
 from crmlab.satisfaction.responses import (
     Responses,
     clusters,
     item_names,
+    left_out_words,
     of_questionnaires,
     responses,
     weighed,
@@ -137,7 +137,7 @@ class Answers:
             if left:
                 words = _(", ").join(names.get(item, item) for item in left)
                 said += " " + sentence.format(items=words)
-        return f"{said} {left_out_said(self.found, self.exclusions())}"
+        return f"{said} {left_out_words(self.exclusions(), self.found.part)}"
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, each with its count."""

@@ -80,7 +80,7 @@ def _month(
 ) -> tuple[np.ndarray, ...]:
     """One month's batch, as the columns of `Sent`."""
     start = int(MONTH_START[month]) * DAY
-    there = _frame(start, orders, felt.order[:, month], customers)
+    there = eligible(start, orders, felt.order[:, month], customers)
     drawn, weight = _stratified(rng, there, customers.tier, len(customers))
     answer = felt.answer[drawn, month]
     came = rng.random(len(drawn)) < expit(-0.35 + e["nonresponse_satisfaction"] * (answer - 3))
@@ -102,7 +102,7 @@ def _month(
     return tuple(column[order] for column in columns)
 
 
-def _frame(start: int, orders: Orders, first: np.ndarray, customers: Customers) -> np.ndarray:
+def eligible(start: int, orders: Orders, first: np.ndarray, customers: Customers) -> np.ndarray:
     """External customers whose first order of the month arrived by the 18th."""
     arrived = orders.delivered[np.maximum(first, 0)] < start + 18 * DAY
     return (first >= 0) & arrived & ~customers.internal

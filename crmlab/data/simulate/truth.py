@@ -22,7 +22,7 @@ from crmlab.data.simulate.demand import Presence, Questions, make_offers, make_q
 from crmlab.data.simulate.effects import effects_of, seed_of
 from crmlab.data.simulate.orders import Orders, make_orders
 from crmlab.data.simulate.satisfaction import Experience, categories
-from crmlab.data.simulate.surveys import _frame as _eligible
+from crmlab.data.simulate.surveys import eligible
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, day
 
@@ -152,7 +152,7 @@ def _called(felt: Experience, questions: Questions) -> np.ndarray:
 def _reachable(orders: Orders, felt: Experience, who: Customers) -> np.ndarray:
     """Customers × months: to whom the survey could have been sent."""
     months = [
-        _eligible(int(MONTH_START[month]) * DAY, orders, felt.order[:, month], who)
+        eligible(int(MONTH_START[month]) * DAY, orders, felt.order[:, month], who)
         for month in range(MONTHS)
     ]
     return np.column_stack(months)
