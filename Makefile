@@ -17,7 +17,7 @@ run: environment ## run every chapter on the bundled company and print where eac
 	$(BIN)/crmlab run $(ARGS)
 
 test: lint ## check the code and run all tests, the notebooks too
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lab: environment ## open copies of the notebooks in JupyterLab; notebooks/ stays as it is
 	$(BIN)/crmlab lab $(ARGS)
