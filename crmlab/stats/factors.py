@@ -512,7 +512,8 @@ def _fitted(matrix: Array, factors: int) -> tuple[Array, Array]:
                 "for fewer factors."
             ).format(factors=factors, items=len(matrix))
         )
-    return found.loadings, np.maximum(found.uniqueness, LEAST_UNIQUENESS)
+    # From numpy 2.5 on the eigenvectors that statsmodels turns them by are of complex numbers.
+    return np.real(found.loadings), np.maximum(found.uniqueness, LEAST_UNIQUENESS)
 
 
 def _rotated(plain: Array, rotation: Rotation | None) -> tuple[Array, Array]:
