@@ -137,7 +137,7 @@ def _cuts(fit: Any, many: int) -> tuple[Array, Array]:
     """The cuts, and the influences; statsmodels' own parameters are the first cut and logs."""
     steps = np.append(1.0, np.exp(fit.params[many + 1 :]))
     cuts = np.cumsum(np.append(fit.params[many], steps[1:]))
-    moved = fit.model.score_obs(fit.params) @ np.linalg.inv(-fit.model.hessian(fit.params))
+    moved = fit.model.score_obs(fit.params) @ fit.normalized_cov_params
     of_cuts = np.cumsum(moved[:, many:] * steps, axis=1)
     return cuts, np.column_stack([moved[:, :many], of_cuts])
 
@@ -151,10 +151,15 @@ def _null(codes: NDArray[np.intp], weight: Array) -> float:
 
 
 def _fit(codes: Any, x: Array, weight: Array, cluster: Any, link: str) -> Any:
+    from scipy.special import expit, ndtr
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     class Weighted(OrderedModel):
         """With weights, which statsmodels does not take."""
+
+        def cdf(self, x: Array) -> Array:
+            # scipy's distributions check what they are given at every call, and take far longer.
+            return np.asarray(expit(x) if link == "logit" else ndtr(x))
 
         def loglikeobs(self, params: Array) -> Array:
             return np.asarray(super().loglikeobs(params) * weight)
