@@ -210,9 +210,11 @@ def prepared(chapter, language: str) -> nbformat.NotebookNode:
     params=[(chapter, language) for chapter in CHAPTERS for language in languages()],
     ids=lambda param: f"{param[0].stem}-{param[1]}",
 )
-def chapter(request, run_notebook) -> Session:
+def chapter(request, run_notebook) -> Iterator[Session]:
     chapter, language = request.param
-    return run_notebook(prepared(chapter, language), f"{chapter.stem}-{language}")
+    session = run_notebook(prepared(chapter, language), f"{chapter.stem}-{language}")
+    yield session
+    session.page.context.close()  # an open notebook takes much of a processor, even when idle
 
 
 # ---- the chapters
