@@ -25,7 +25,8 @@ def holm(chances: ArrayLike, level: float) -> tuple[NDArray[np.bool_], NDArray[n
     Notes
     -----
     The smallest of m probabilities is multiplied by m, the next by m − 1, and so on, each made no
-    smaller than the one before and no larger than 1. Computed by statsmodels.
+    smaller than the one before and no larger than 1. The same as `multipletests` of statsmodels,
+    which collects garbage at every call and so takes a quarter of a second in a notebook.
 
     References
     ----------
@@ -37,11 +38,9 @@ def holm(chances: ArrayLike, level: float) -> tuple[NDArray[np.bool_], NDArray[n
     >>> holds.tolist(), adjusted.tolist()
     ([True, True, False], [0.02, 0.04, nan])
     """
-    from statsmodels.stats.multitest import multipletests
-
     each = np.asarray(chances, dtype=float)
-    known = np.isfinite(each)
-    holds, adjusted = np.zeros(len(each), dtype=bool), np.full(len(each), np.nan)
-    if known.any():
-        holds[known], adjusted[known] = multipletests(each[known], level, method="holm")[:2]
-    return holds, adjusted
+    order = np.argsort(each)[: np.isfinite(each).sum()]  # NaN come last
+    adjusted = np.full(len(each), np.nan)
+    raised = each[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1)
+    return adjusted <= level, adjusted

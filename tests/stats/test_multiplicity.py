@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from crmlab.stats.multiplicity import holm
 
@@ -24,3 +25,12 @@ def test_nothing_to_judge_finds_nothing():
     assert not holds.any()
     assert np.isnan(adjusted).all()
     assert len(holm([], 0.05)[0]) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_is_the_rule_of_statsmodels(seed):
+    chances = np.random.default_rng(seed).beta(0.3, 2, 12).round(3)
+    holds, adjusted = holm(chances, 0.05)
+    expected = multipletests(chances, 0.05, method="holm")
+    assert holds.tolist() == expected[0].tolist()
+    assert adjusted == pytest.approx(expected[1])
