@@ -12,13 +12,22 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crmlab import satisfaction, tiering
+    from crmlab import loyalty, satisfaction, tiering
     from crmlab.data.sources import load
     from crmlab.errors import CrmlabError
     from crmlab.language import set_language
     from crmlab.show.display import show, start
 
-__all__ = ["CrmlabError", "load", "satisfaction", "set_language", "show", "start", "tiering"]
+__all__ = [
+    "CrmlabError",
+    "load",
+    "loyalty",
+    "satisfaction",
+    "set_language",
+    "show",
+    "start",
+    "tiering",
+]
 
 __version__ = _version("crmlab")
 
@@ -29,7 +38,7 @@ _HOMES = {
     "start": "crmlab.show.display",
 }
 # `crmlab.show` is a package and, called, shows a result.
-_MODULES = ("satisfaction", "show", "tiering")
+_MODULES = ("loyalty", "satisfaction", "show", "tiering")
 
 
 def __getattr__(name: str) -> Any:
