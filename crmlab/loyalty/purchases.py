@@ -128,18 +128,19 @@ def purchases(
         frame,
         occasion,
         int((found["orders"] - found["days"]).sum()),
-        _exclusions(accounts, int(found["refunds"].sum()), crm.settings.record),
+        _exclusions(accounts, crm.settings.record),
     )
 
 
-def _exclusions(accounts: Mapping[Any, Any], refunds: int, record: str) -> tuple[Exclusion, ...]:
+def _exclusions(accounts: Mapping[Any, Any], record: str) -> tuple[Exclusion, ...]:
     counts = {
-        _("no customer given"): int(accounts["orders_without_customer"]),
-        _("no date given"): int(accounts["ordered_at_missing"]),
-        _("refunds, which are no purchases"): refunds,
+        _("no customer given"): accounts["orders_without_customer"],
+        _("no date given"): accounts["ordered_at_missing"],
+        _("refunds, which are no purchases"): accounts["cancellations"]
+        - accounts["cancellations_without_customer"],
     }
     return tuple(
-        Exclusion.of_orders(reason, count, record) for reason, count in counts.items() if count
+        Exclusion.of_orders(reason, int(count), record) for reason, count in counts.items() if count
     )
 
 
