@@ -409,6 +409,9 @@ def parse_settings(content: Mapping[str, Any], where: str) -> model.Settings:
     changes = section.get("service_changes", [])
     _typed(changes, (list,), f"{where} [workspace]", "service_changes")
     section["service_changes"] = tuple(_service_change(one, where) for one in changes)
+    tariffs = section.get("tariff_changes", [])
+    _typed(tariffs, (list,), f"{where} [workspace]", "tariff_changes")
+    section["tariff_changes"] = tuple(_tariff_change(one, where) for one in tariffs)
     if section.get("as_of"):
         section["as_of"] = _day(section["as_of"], where)
     else:
@@ -431,6 +434,39 @@ def _service_change(entry: Any, where: str) -> model.ServiceChange:
                 )
             )
     return model.ServiceChange(**{**entry, "since": _day(entry["since"], where)})
+
+
+def _tariff_change(entry: Any, where: str) -> model.TariffChange:
+    where = f"{where} [[workspace.tariff_changes]]"
+    _typed(entry, (dict,), where, "tariff_changes")
+    _known(entry, [one.name for one in fields(model.TariffChange)], where, _("setting"))
+    for name in ("regions", "since"):
+        if name not in entry:
+            raise MappingError(
+                _(
+                    "{where}: {name} is missing. A change of the tariff has the regions of the "
+                    "customers who pay it and its first day."
+                ).format(where=where, name=name)
+            )
+    regions = entry["regions"]
+    _typed(regions, (list, tuple), where, "regions")
+    if not regions or not all(isinstance(one, str) and one for one in regions):
+        raise MappingError(
+            _(
+                '{where}: regions = {value!r} should name regions of customers: ["South", "North"].'
+            ).format(where=where, value=regions)
+        )
+    given = {**entry, "regions": tuple(regions), "since": _day(entry["since"], where)}
+    if "share" in entry:
+        _typed(entry["share"], (int, float), where, "share")
+        if not -1 < entry["share"] <= 5 or entry["share"] == 0:
+            raise MappingError(
+                _(
+                    "{where}: share = {value} is no rise of prices. Write 0.25 for a quarter more, "
+                    "-0.1 for a tenth less."
+                ).format(where=where, value=entry["share"])
+            )
+    return model.TariffChange(**given)
 
 
 def check_timezone(name: str, where: str) -> None:

@@ -202,6 +202,30 @@ class ServiceChange:
 
 
 @dataclass(frozen=True)
+class TariffChange:
+    """A change of the list prices for the customers of some regions.
+
+    Attributes
+    ----------
+    regions : tuple of str
+        As in customers.region: it is the customer's region that decides, wherever an order goes.
+    since : datetime.date
+        Its first day.
+    share : float or None
+        By how much the list prices rise, as announced: 0.25 for a quarter; below 0 they fall.
+        None: not said.
+    label, label_zh : str
+        What was changed.
+    """
+
+    regions: tuple[str, ...]
+    since: date
+    share: float | None = None
+    label: str = ""
+    label_zh: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What holds for the whole workspace.
 
@@ -226,6 +250,8 @@ class Settings:
         Days that depart from Monday to Friday: holidays (False) and make-up days 调休 (True).
     service_changes : tuple of ServiceChange
         Changes of the service whose effect is to be measured.
+    tariff_changes : tuple of TariffChange
+        Changes of the list prices to which customers' response is to be measured.
     items : tuple of Item
         The questionnaire.
     """
@@ -240,6 +266,7 @@ class Settings:
     activity_costs: Mapping[str, float] = field(default_factory=dict)
     workdays: Mapping[date, bool] = field(default_factory=dict)
     service_changes: tuple[ServiceChange, ...] = ()
+    tariff_changes: tuple[TariffChange, ...] = ()
     items: tuple[Item, ...] = ()
 
     def shown(self) -> str:

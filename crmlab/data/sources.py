@@ -604,6 +604,9 @@ def _student(student: str, data: str | Path, as_of: date | None) -> Workspace:
     from crmlab.data import simulate
 
     settings = _settings(datasets_folder())
+    rise = simulate.effects_of(student)["tariff_change"]
+    changes = tuple(replace(change, share=rise) for change in settings.tariff_changes)
+    settings = replace(settings, tariff_changes=changes)
     tables = simulate.variant(student)
     plan = _same_names(settings, dict.fromkeys(tables, ()))
 

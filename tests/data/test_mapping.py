@@ -12,6 +12,11 @@ def orders(**settings):
     return {"orders": {"files": "o.csv", "columns": {"order_id": "No"}} | settings}
 
 
+def tariff(**settings):
+    change = {"regions": ["S", "N"], "since": "2025-04-01"} | settings
+    return {"workspace": {"tariff_changes": [change]}}
+
+
 def test_a_bare_name_is_the_column_of_the_source():
     table = mapping.parse(orders()).tables["orders"]
     assert table.columns["order_id"].column == "No"
@@ -54,6 +59,15 @@ def test_workspace_settings_are_read():
     assert made.items[0].maximum == 7
 
 
+def test_a_change_of_the_tariff_is_read_with_or_without_its_size():
+    announced = mapping.parse(tariff(share=0.25, label="New tariff")).settings.tariff_changes[0]
+    assert announced.regions == ("S", "N")
+    assert announced.since == dt.date(2025, 4, 1)
+    assert announced.share == 0.25
+    assert mapping.parse(tariff()).settings.tariff_changes[0].share is None
+    assert mapping.parse(orders()).settings.tariff_changes == ()
+
+
 def test_lines_kept_apart_make_the_workspace_one_of_lines():
     apart = orders(one_row_is="line", key="row_number", columns={"amount": "Sum"})
     together = orders(one_row_is="line", combine=True)
@@ -93,6 +107,15 @@ def test_lines_kept_apart_make_the_workspace_one_of_lines():
         ({"customers": {"from": "orders", "columns": {"customer_id": "c"}}}, "not in the mapping"),
         ({"workspace": {"curency": "CNY"}}, "Did you mean currency"),
         ({"workspace": {"as_of": "31.12.2025"}}, "is not a date. Write it as 2025-12-31"),
+        (tariff(regons=["S"]), "no setting regons. Did you mean regions"),
+        ({"workspace": {"tariff_changes": [{"regions": ["S"]}]}}, "since is missing"),
+        ({"workspace": {"tariff_changes": {}}}, "should be of the kind list"),
+        (tariff(regions="South"), "should be of the kind list"),
+        (tariff(regions=[]), 'should name regions of customers: ["South", "North"]'),
+        (tariff(since="spring"), "is not a date"),
+        (tariff(share="25%"), "share = '25%' should be of the kind"),
+        (tariff(share=25), "share = 25 is no rise of prices. Write 0.25"),
+        (tariff(share=0), "share = 0 is no rise of prices"),
         (
             {"complaint_events": {"files": "e.csv", "key": "row_number"}},
             "the key of complaint_events is complaint_id, at",

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import crmlab
 from crmlab.data import model, simulate
 from crmlab.data.simulate import calendar, effects, files, names, raw, texts
 from crmlab.data.simulate.complaints import SLA_HOURS
+from crmlab.data.simulate.customers import TARIFF_REGIONS
 from crmlab.data.simulate.demand import OFFERS
 from crmlab.errors import UnknownName
 
@@ -343,6 +345,16 @@ def test_the_tariff_change_is_in_every_list_price_of_its_regions() -> None:
     whole = (changed["amount"] > 0) & (without["list_price"] > 100)
     assert ratio[here & whole].between(1.24, 1.26).all()
     assert (ratio[~here & (changed["amount"] > 0)] == 1).all()
+
+
+def test_the_workspace_declares_the_tariff_change_that_was_made() -> None:
+    [declared] = crmlab.load().settings.tariff_changes
+    assert declared.regions == tuple(names.REGIONS[code] for code in TARIFF_REGIONS)
+    assert declared.since == date(2025, 4, 1)
+    assert declared.share == effects.values()["tariff_change"]
+    [own] = crmlab.load(student="20261234").settings.tariff_changes
+    assert own.share == simulate.effects_of("20261234")["tariff_change"]
+    assert own.regions == declared.regions
 
 
 # --- seeds, effects, students ---------------------------------------------------------------------
