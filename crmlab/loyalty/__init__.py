@@ -1,3 +1,8 @@
 """Chapter 3, customer loyalty (客户的忠诚): who comes back, for how long, and what brings them."""
 
-__all__: list[str] = []
+from crmlab.loyalty.four_cases import FourCases, four_cases
+
+__all__ = [
+    "FourCases",
+    "four_cases",
+]

@@ -412,4 +412,5 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "change_low": (_("Low (change)"), "number"),
         "change_high": (_("High (change)"), "number"),
         "then": (_("Predicted"), "number"),
+        "case": (_("Case"), "text"),
     }
