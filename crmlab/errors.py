@@ -39,6 +39,10 @@ class NotEnoughData(CrmlabError):
     """The tables are there, but hold too little for what was asked."""
 
 
+class NotConverged(CrmlabError):
+    """A model was fitted, and the search for its most likely parameters found no end."""
+
+
 class MissingColumns(CrmlabError):
     """A measure needs tables or columns that the workspace does not have.
 

@@ -1,0 +1,159 @@
+"""Maximum likelihood of models whose parameters are all above zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crmlab.errors import NotConverged
+from crmlab.language import _
+
+Array = NDArray[np.float64]
+#: Takes the parameters; gives the log-likelihood and its slope along each log parameter.
+LogLikelihood = Callable[[Array], tuple[float, Array]]
+
+#: A direction in which the standard error of the log parameters is larger is flat: a factor of
+#: exp(4) = 55 either way is one standard error.
+FLAT = 4.0
+#: The share of a flat direction from which a parameter is one that the data cannot tell.
+IN_FLAT = 0.1
+#: The log-likelihood that may still be gained where the search has ended.
+LEFT = 1e-4
+#: Log parameters this close to a limit are at it.
+AT_LIMIT = 1e-6
+#: Step of the differences of slopes that give the curvature.
+STEP = 1e-4
+#: Newton's steps after the search.
+POLISH = 8
+
+
+class Maximum(NamedTuple):
+    """Where a log-likelihood is greatest.
+
+    Attributes
+    ----------
+    parameters : numpy.ndarray, shape (parameters,)
+    log_likelihood : float
+    covariance : numpy.ndarray, shape (parameters, parameters)
+        Of the log parameters: the inverse of the observed information. Along flat directions the
+        parameters are held, so that it says how far the others are known.
+    weak : numpy.ndarray of bool, shape (parameters,)
+        Whether the data cannot tell the parameter: it is part of a flat direction or at a limit.
+    """
+
+    parameters: Array
+    log_likelihood: float
+    covariance: Array
+    weak: NDArray[np.bool_]
+
+
+def maximum(
+    log_likelihood: LogLikelihood, start: Array, *, lowest: Array, highest: Array, size: float
+) -> Maximum:
+    """The greatest log-likelihood over log parameters, by L-BFGS-B and then Newton's steps.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+    start, lowest, highest : numpy.ndarray, shape (parameters,)
+        Parameters, all above 0.
+    size : float
+        Cases, by which the log-likelihood is divided for the search.
+
+    Returns
+    -------
+    Maximum
+
+    Raises
+    ------
+    NotConverged
+        If the search ends where the likelihood still rises.
+
+    Notes
+    -----
+    The observed information is made of central differences of the slopes.
+    """
+    from scipy.optimize import minimize
+
+    limits = np.log(lowest), np.log(highest)
+
+    def downhill(point: Array) -> tuple[float, Array]:
+        value, slope = log_likelihood(np.exp(point))
+        return -value / size, -slope / size
+
+    found = minimize(
+        downhill,
+        np.clip(np.log(start), *limits),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.column_stack(limits),
+        options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500},
+    )
+    point, information, slope = _polished(log_likelihood, np.asarray(found.x), limits)
+    free = _free(point, limits)
+    covariance, flat = _inverse(information, free)
+    gain = float(slope @ covariance @ slope) / 2
+    if not (np.isfinite(information).all() and gain < LEFT):
+        raise NotConverged(
+            _(
+                "The search for the most likely parameters has found no end. Look for customers "
+                "with extreme values, leave them out, or take a longer period or more customers."
+            )
+        )
+    value, _slope = log_likelihood(np.exp(point))
+    return Maximum(np.exp(point), float(value), covariance, flat | ~free)
+
+
+def _free(point: Array, limits: tuple[Array, Array]) -> NDArray[np.bool_]:
+    """Which log parameters are within their limits."""
+    return np.asarray((point > limits[0] + AT_LIMIT) & (point < limits[1] - AT_LIMIT))
+
+
+def _polished(
+    log_likelihood: LogLikelihood, point: Array, limits: tuple[Array, Array]
+) -> tuple[Array, Array, Array]:
+    """The point after Newton's steps, with the information and the slope there."""
+    value, slope = log_likelihood(np.exp(point))
+    information = observed_information(log_likelihood, point)
+    for _turn in range(POLISH):
+        covariance, _flat = _inverse(information, _free(point, limits))
+        step = covariance @ slope
+        if not np.isfinite(step).all() or slope @ step < LEFT / 1000:
+            break
+        further = np.clip(point + step / max(1.0, np.abs(step).max()), *limits)
+        new_value, new_slope = log_likelihood(np.exp(further))
+        if not new_value > value:
+            break
+        point, value, slope = further, new_value, new_slope
+        information = observed_information(log_likelihood, point)
+    return point, information, slope
+
+
+def observed_information(log_likelihood: LogLikelihood, point: Array) -> Array:
+    """Less the second derivatives along the log parameters, by central differences of slopes."""
+    steps = STEP * np.eye(len(point))
+    rows = [
+        (log_likelihood(np.exp(point - step))[1] - log_likelihood(np.exp(point + step))[1])
+        / (2 * STEP)
+        for step in steps
+    ]
+    information = np.array(rows)
+    return np.asarray((information + information.T) / 2)
+
+
+def _inverse(information: Array, free: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
+    """The inverse over directions that are not flat, and which parameters flat ones are made of."""
+    covariance = np.zeros_like(information)
+    weak = np.zeros(len(free), dtype=bool)
+    if not free.any() or not np.isfinite(information).all():
+        return covariance, weak
+    which = np.flatnonzero(free)
+    curvature, direction = np.linalg.eigh(information[np.ix_(which, which)])
+    firm = curvature > FLAT**-2
+    kept = direction[:, firm]
+    covariance[np.ix_(which, which)] = kept / curvature[firm] @ kept.T
+    weak[which] = (direction[:, ~firm] ** 2).sum(axis=1) > IN_FLAT
+    return covariance, weak
