@@ -32,8 +32,9 @@ class Purchases:
     Attributes
     ----------
     frame : pandas.DataFrame
-        A row per customer with a dated purchase: customer_id, first_day, last_day (midnight of
-        that day), purchases (occasions), amount (money, refunds not subtracted; missing where no
+        A row per customer with a dated purchase: customer_id, first_day, second_day (of the second
+        purchase; missing where there is none), last_day (midnight of that day), purchases
+        (occasions), amount (money, refunds not subtracted; missing where no
         amount is known), repeat_amount (of it, after the first occasion), refunded (money taken
         back), amount_missing and zero_amount (orders whose money is not known, or is zero).
     occasion : {"day", "order"}
@@ -117,11 +118,16 @@ def purchases(
     first = found["first_day_amount"]
     if occasion == "order":
         first = first / found["first_day_orders"]
+    second = found["second_day"]
+    if occasion == "order":
+        second = second.where(found["first_day_orders"] < 2, found["first_day"])
     frame = found.assign(
+        second_day=second,
         purchases=found["days"] if occasion == "day" else found["orders"],
         repeat_amount=found["amount"] - first,
     )
-    columns = ["customer_id", "first_day", "last_day", "purchases", "amount", "repeat_amount"]
+    days = ["first_day", "second_day", "last_day"]
+    columns = ["customer_id", *days, "purchases", "amount", "repeat_amount"]
     frame = frame[[*columns, "refunded", "refunds", "amount_missing", "zero_amount"]]
     accounts = crm.query("orders_accounting").iloc[0]
     return Purchases(

@@ -46,6 +46,12 @@ def test_money_after_the_first_purchase_is_that_of_the_later_ones():
     assert by_order["repeat_amount"].tolist() == [105.0, 0.0]
 
 
+def test_the_second_purchase_is_on_another_day_or_is_another_order():
+    by_day, by_order = purchases(workspace(BOUGHT)), purchases(workspace(BOUGHT), occasion="order")
+    assert by_day.frame["second_day"].tolist() == [pd.Timestamp(2025, 2, 1), pd.NaT]
+    assert by_order.frame["second_day"].tolist() == [pd.Timestamp(2025, 1, 10), pd.NaT]
+
+
 def test_refunds_are_no_purchases_and_zero_amounts_are():
     frame = purchases(workspace(BOUGHT)).frame.set_index("customer_id")
     assert frame.index.tolist() == ["A", "B"]

@@ -2,6 +2,7 @@
 -- model of repeat buying needs to know of them.
 -- A purchase is an order whose amount is zero, positive or unknown. An order with a negative amount is a
 -- cancellation or refund: it is no purchase, and is counted beside. Customers who have nothing else have no row.
+-- second_day is the next day with a purchase after the first_day, missing where there is none.
 -- days are the days with a purchase; orders the purchases; zero_amount and amount_missing count those without
 -- money, or of unknown money. amount is what all purchases brought, first_day_amount what those of the first day
 -- did, first_day_orders how many they are. refunded is what was taken back, in refunds orders.
@@ -51,6 +52,7 @@ numbered AS (
 SELECT
   customer_id,
   MIN(first_day) AS first_day,
+  MIN(CASE WHEN orders > 0 AND purchase_day > first_day THEN purchase_day END) AS second_day,
   MAX(CASE WHEN orders > 0 THEN purchase_day END) AS last_day,
   COUNT(CASE WHEN orders > 0 THEN 1 END) AS days,
   CAST(SUM(orders) AS BIGINT) AS orders,
