@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +30,8 @@ Array = NDArray[np.float64]
 FEWEST = 10
 #: Fewer different histories do not either.
 DIFFERENT = 4
+#: The search starts from what it finds for about so many histories, if there are twice as many.
+START_HISTORIES = 10_000
 #: Shapes r, a, b, s are sought from 1/SHAPES to SHAPES; times, in mean ages, over twice the powers.
 SHAPES = 1e4
 #: What may lie between recency and age for rounding, in parts of the age.
@@ -202,9 +205,7 @@ def _grouped(
     new[1:] = (np.diff(x) != 0) | (np.diff(last) != 0) | (np.diff(until) != 0)
     first = np.flatnonzero(new)
     together = np.add.reduceat(many, first) if len(first) else many
-    counts, which = np.unique(x[first], return_inverse=True)
-    of_count = np.bincount(which, together).astype(float)
-    return Buyers(x[first], last[first], until[first], together, counts, of_count)
+    return _counted(x[first], last[first], until[first], together)
 
 
 def _fitted(
@@ -224,13 +225,13 @@ def _fitted(
     scaled = buyers._replace(recency=buyers.recency / unit, age=buyers.age / unit)
     times = np.array(law.times)
     limit = np.where(times, SHAPES**2, SHAPES)
-    found = maximum(
-        lambda parameters: law.log_likelihood(parameters, scaled),
-        law.start(scaled),
-        lowest=1 / limit,
-        highest=limit,
-        size=total,
-    )
+    start = law.start(scaled)
+    few = _every_few(scaled)
+    for part in (scaled,) if few is None else (few, scaled):
+        found = maximum(
+            partial(law.log_likelihood, buyers=part), start, lowest=1 / limit, highest=limit
+        )
+        start = found.parameters
     weak = _with_partners(found.weak)
     parameters = found.parameters * np.where(times, unit, 1.0)
     errors = parameters * np.sqrt(np.diagonal(found.covariance))
@@ -246,6 +247,20 @@ def _fitted(
         repeat_buyers=again,
         weak=tuple(name for name, is_weak in zip(law.names, weak, strict=True) if is_weak),
     )
+
+
+def _every_few(buyers: Buyers) -> Buyers | None:
+    """Of very many histories, which are sorted, every so many: whence the search starts."""
+    every = len(buyers.frequency) // START_HISTORIES
+    if every < 2:
+        return None
+    x, last, until, many = (part[::every] for part in buyers[:4])
+    return _counted(x, last, until, many)
+
+
+def _counted(x: Array, last: Array, until: Array, many: Array) -> Buyers:
+    counts, which = np.unique(x, return_inverse=True)
+    return Buyers(x, last, until, many, counts, np.bincount(which, many).astype(float))
 
 
 def _with_partners(weak: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -26,8 +26,13 @@ LEFT = 1e-4
 AT_LIMIT = 1e-6
 #: Step of the differences of slopes that give the curvature.
 STEP = 1e-4
-#: Newton's steps after the search.
-POLISH = 8
+#: The search ends where the next step would raise the log-likelihood by less, or by less than this
+#: part of it, which is lost in rounding.
+ENOUGH, ROUNDING = 1e-8, 1e-13
+#: Steps at most, the longest, in log parameters, and how often it may be halved.
+TURNS = 100
+LONGEST = 1.5
+HALVINGS = 30
 
 
 class Maximum(NamedTuple):
@@ -51,17 +56,15 @@ class Maximum(NamedTuple):
 
 
 def maximum(
-    log_likelihood: LogLikelihood, start: Array, *, lowest: Array, highest: Array, size: float
+    log_likelihood: LogLikelihood, start: Array, *, lowest: Array, highest: Array
 ) -> Maximum:
-    """The greatest log-likelihood over log parameters, by L-BFGS-B and then Newton's steps.
+    """The greatest log-likelihood, by Newton's steps in the log parameters.
 
     Parameters
     ----------
     log_likelihood : callable
     start, lowest, highest : numpy.ndarray, shape (parameters,)
         Parameters, all above 0.
-    size : float
-        Cases, by which the log-likelihood is divided for the search.
 
     Returns
     -------
@@ -74,25 +77,14 @@ def maximum(
 
     Notes
     -----
-    The observed information is made of central differences of the slopes.
+    The information is made of differences of the exact slopes, central ones where the search has
+    ended. As it is needed for the errors in any case, each step uses it too: few steps are needed,
+    and they follow a ridge, where methods that guess the curvature from the slopes lose their way.
     """
-    from scipy.optimize import minimize
-
     limits = np.log(lowest), np.log(highest)
-
-    def downhill(point: Array) -> tuple[float, Array]:
-        value, slope = log_likelihood(np.exp(point))
-        return -value / size, -slope / size
-
-    found = minimize(
-        downhill,
-        np.clip(np.log(start), *limits),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=np.column_stack(limits),
-        options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500},
-    )
-    point, information, slope = _polished(log_likelihood, np.asarray(found.x), limits)
+    point = _climbed(log_likelihood, np.clip(np.log(start), *limits), limits)
+    value, slope = log_likelihood(np.exp(point))
+    information = observed_information(log_likelihood, point)
     free = _free(point, limits)
     covariance, flat = _inverse(information, free)
     gain = float(slope @ covariance @ slope) / 2
@@ -103,7 +95,6 @@ def maximum(
                 "with extreme values, leave them out, or take a longer period or more customers."
             )
         )
-    value, _slope = log_likelihood(np.exp(point))
     return Maximum(np.exp(point), float(value), covariance, flat | ~free)
 
 
@@ -112,24 +103,40 @@ def _free(point: Array, limits: tuple[Array, Array]) -> NDArray[np.bool_]:
     return np.asarray((point > limits[0] + AT_LIMIT) & (point < limits[1] - AT_LIMIT))
 
 
-def _polished(
-    log_likelihood: LogLikelihood, point: Array, limits: tuple[Array, Array]
-) -> tuple[Array, Array, Array]:
-    """The point after Newton's steps, with the information and the slope there."""
+def _climbed(log_likelihood: LogLikelihood, point: Array, limits: tuple[Array, Array]) -> Array:
+    """The point where Newton's steps end."""
     value, slope = log_likelihood(np.exp(point))
-    information = observed_information(log_likelihood, point)
-    for _turn in range(POLISH):
-        covariance, _flat = _inverse(information, _free(point, limits))
-        step = covariance @ slope
-        if not np.isfinite(step).all() or slope @ step < LEFT / 1000:
+    for _turn in range(TURNS):
+        step = _step(log_likelihood, point, slope, limits)
+        if not slope @ step > max(ENOUGH, ROUNDING * abs(value)):
             break
-        further = np.clip(point + step / max(1.0, np.abs(step).max()), *limits)
-        new_value, new_slope = log_likelihood(np.exp(further))
-        if not new_value > value:
+        for _halving in range(HALVINGS):
+            further = np.clip(point + step, *limits)
+            new_value, new_slope = log_likelihood(np.exp(further))
+            if new_value > value:
+                break
+            step = step / 2
+        else:
             break
         point, value, slope = further, new_value, new_slope
-        information = observed_information(log_likelihood, point)
-    return point, information, slope
+    return point
+
+
+def _step(
+    log_likelihood: LogLikelihood, point: Array, slope: Array, limits: tuple[Array, Array]
+) -> Array:
+    """Newton's step upwards; where the likelihood bends the wrong way, as far as if it did not."""
+    ahead = [log_likelihood(np.exp(point + step))[1] for step in STEP * np.eye(len(point))]
+    information = (slope - np.array(ahead)) / STEP
+    inward = np.where(point <= limits[0] + AT_LIMIT, slope > 0, slope < 0)
+    moved = np.flatnonzero(_free(point, limits) | inward)
+    step = np.zeros_like(point)
+    if len(moved) and np.isfinite(information).all():
+        part = information[np.ix_(moved, moved)]
+        curvature, direction = np.linalg.eigh((part + part.T) / 2)
+        along = direction.T @ slope[moved]
+        step[moved] = direction @ (along / np.maximum(np.abs(curvature), np.abs(along) / LONGEST))
+    return np.asarray(step / max(1.0, np.abs(step).max() / LONGEST))
 
 
 def observed_information(log_likelihood: LogLikelihood, point: Array) -> Array:
