@@ -3,14 +3,14 @@
 `bg_nbd` and `pareto_nbd` tell from the number and the time of past purchases who is still a
 customer and how many purchases are to come. They take a row per customer (or per group of customers
 of equal history): repeat purchases, the time of the last one, and the time observed, both since the
-first purchase.
+first purchase. `gamma_gamma` tells what they will spend a purchase. Where customers have contracts
+and are known to leave, `sbg` tells how many will renew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,9 +20,11 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number
 from crmlab.stats import lifetime_bg, lifetime_pareto
 from crmlab.stats.lifetime_bg import Buyers
-from crmlab.stats.likelihood import maximum
+from crmlab.stats.lifetime_renewal import Renewal, sbg
+from crmlab.stats.lifetime_spend import Spend, gamma_gamma
+from crmlab.stats.likelihood import Maximum, drawn, maximum
 
-__all__ = ["RepeatBuying", "bg_nbd", "pareto_nbd"]
+__all__ = ["Renewal", "RepeatBuying", "Spend", "bg_nbd", "gamma_gamma", "pareto_nbd", "sbg"]
 
 Array = NDArray[np.float64]
 
@@ -36,8 +38,6 @@ START_HISTORIES = 10_000
 SHAPES = 1e4
 #: What may lie between recency and age for rounding, in parts of the age.
 ROUNDING = 1e-9
-#: Logs of drawn parameters beyond this are cut off.
-LARGEST_LOG = 30.0
 
 
 class _Law(NamedTuple):
@@ -137,12 +137,10 @@ class RepeatBuying:
             With log parameters from the normal distribution that those of the fit have in large
             samples; log_likelihood is that of the fit.
         """
-        random = np.random.default_rng(seed)
-        logs = random.multivariate_normal(
-            np.log(self.parameters), self.covariance, size=many, method="eigh"
-        )
-        drawn = np.exp(np.clip(logs, -LARGEST_LOG, LARGEST_LOG))
-        return [replace(self, parameters=parameters) for parameters in drawn]
+        return [
+            replace(self, parameters=parameters)
+            for parameters in drawn(self.parameters, self.covariance, many, seed)
+        ]
 
 
 def _time(time: ArrayLike) -> Array:
@@ -224,14 +222,9 @@ def _fitted(
     unit = float(buyers.customers @ buyers.age) / total
     scaled = buyers._replace(recency=buyers.recency / unit, age=buyers.age / unit)
     times = np.array(law.times)
-    limit = np.where(times, SHAPES**2, SHAPES)
-    start = law.start(scaled)
     few = _every_few(scaled)
-    for part in (scaled,) if few is None else (few, scaled):
-        found = maximum(
-            partial(law.log_likelihood, buyers=part), start, lowest=1 / limit, highest=limit
-        )
-        start = found.parameters
+    start = law.start(scaled) if few is None else _best(law, few, law.start(few)).parameters
+    found = _best(law, scaled, start)
     weak = _with_partners(found.weak)
     parameters = found.parameters * np.where(times, unit, 1.0)
     errors = parameters * np.sqrt(np.diagonal(found.covariance))
@@ -246,6 +239,16 @@ def _fitted(
         customers=total,
         repeat_buyers=again,
         weak=tuple(name for name, is_weak in zip(law.names, weak, strict=True) if is_weak),
+    )
+
+
+def _best(law: _Law, buyers: Buyers, start: Array) -> Maximum:
+    limit = np.where(law.times, SHAPES**2, SHAPES)
+    return maximum(
+        lambda parameters: law.log_likelihood(parameters, buyers),
+        start,
+        lowest=1 / limit,
+        highest=limit,
     )
 
 

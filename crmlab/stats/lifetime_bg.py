@@ -11,6 +11,7 @@ Alternative to the Pareto/NBD Model, Marketing Science 24, 275-284.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -129,16 +130,31 @@ def _of_new(time: Array, r: float, a: float, b: float) -> Array:
     This is the integral behind the hypergeometric function of equation 9, which has poles at
     a = 1 and overflows for frequent buyers; the mean over a beta is taken by Gauss's quadrature.
     """
-    longest = float(np.max(time, initial=0.0))
-    if longest <= 0:
-        return np.zeros(np.shape(time))
-    far = 1 + 2 / longest
+    flat = np.ravel(time)[:, None]
+    found = beta_mean(
+        lambda chance: -np.expm1(-r * np.log1p(flat * chance)) / chance,
+        a,
+        b,
+        steepness=float(np.max(time, initial=0.0)),
+    )
+    return np.reshape(found, np.shape(time))
+
+
+def beta_mean(function: Callable[[Array], Array], a: float, b: float, *, steepness: float) -> Array:
+    """The mean of a function over a beta distribution, by Gauss's quadrature.
+
+    Parameters
+    ----------
+    function : callable
+        Of an array of chances, along the last axis.
+    a, b : float
+    steepness : float
+        The function is smooth but at −1 / steepness, on which the number of points depends.
+    """
+    far = 1 + 2 / max(steepness, 1e-3)
     nodes = int(np.clip(18 / np.log(far + np.sqrt(far**2 - 1)), *NODES))
     chance, weight = beta_nodes(a, b, nodes)
-    chance = np.maximum(chance, 1e-300)
-    flat = np.ravel(time)
-    found = -np.expm1(-r * np.log1p(flat[:, None] * chance)) / chance @ weight
-    return np.asarray(found.reshape(np.shape(time)))
+    return np.asarray(function(np.maximum(chance, 1e-300)) @ weight)
 
 
 def beta_nodes(a: float, b: float, nodes: int) -> tuple[Array, Array]:
