@@ -498,7 +498,8 @@ class Workspace:
         if not holding:
             return []
         union = " UNION ".join(f"SELECT customer_id FROM {name}" for name in holding)
-        sql = f"SELECT customer_id FROM ({union}) AS ids WHERE customer_id IS NOT NULL ORDER BY 1"
+        sql = f"SELECT DISTINCT customer_id FROM ({union}) AS ids WHERE customer_id IS NOT NULL"
+        sql += " ORDER BY 1"
         return [str(row[0]) for row in self._engine.rows(sql)]
 
 

@@ -957,6 +957,15 @@ def test_a_sample_of_more_customers_than_there_are_is_the_whole():
     assert crm.sample(customers=30) is crm
 
 
+def test_customers_known_from_their_orders_alone_are_drawn_once_each():
+    orders = pd.DataFrame({"order_id": range(60), "customer_id": list("ABC") * 20})
+    crm = from_frames({"orders": orders.astype(str)}, source="Demo")
+    sample = crm.sample(customers=2)
+    assert sample.orders["customer_id"].nunique() == 2
+    assert sample.source == "Demo: 2 of 3 customers"
+    assert crm.sample(customers=3) is crm
+
+
 def test_quality_is_measured_on_data_with_faults_without_raising(tmp_path):
     (tmp_path / "orders.csv").write_text(
         "order_id,ordered_at,delivered_at,amount\n"
