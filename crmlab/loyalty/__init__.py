@@ -9,6 +9,7 @@ from crmlab.loyalty.holdout import Holdout, holdout
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
 from crmlab.loyalty.offers import Offers, offers
 from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
+from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
 from crmlab.loyalty.scorecard import Scorecard, scorecard
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "PurchaseGaps",
     "RepeatPurchase",
     "RepeatPurchases",
+    "SatisfactionLink",
     "Scorecard",
     "alive",
     "alive_check",
@@ -31,5 +33,6 @@ __all__ = [
     "purchase_gaps",
     "repeat_buying",
     "repeat_purchase",
+    "satisfaction_link",
     "scorecard",
 ]

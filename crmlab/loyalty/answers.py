@@ -164,10 +164,16 @@ class Diary:
 
         Negative numbers are days before it. Who never bought has none.
         """
-        codes, day = self._customers.get_indexer(pd.Index(customers)), day_number(days)
-        key = codes * SPAN + day
-        found = np.searchsorted(self._keys, key + last, side="right") - np.searchsorted(
-            self._keys, key + first, side="left"
+        day = day_number(days)
+        return self.between(customers, day + first, day + last)
+
+    def between(
+        self, customers: ArrayLike, first: NDArray[np.int64], last: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Purchases of each customer from a day to another, as `day_number` counts, inclusive."""
+        codes = self._customers.get_indexer(pd.Index(customers))
+        found = np.searchsorted(self._keys, codes * SPAN + last, side="right") - np.searchsorted(
+            self._keys, codes * SPAN + first, side="left"
         )
         return np.where(codes < 0, 0, found).astype("int64")
 
