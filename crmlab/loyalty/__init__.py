@@ -11,6 +11,7 @@ from crmlab.loyalty.offers import Offers, offers
 from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
 from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
 from crmlab.loyalty.scorecard import Scorecard, scorecard
+from crmlab.loyalty.survival import Survival, survival
 
 __all__ = [
     "Alive",
@@ -23,6 +24,7 @@ __all__ = [
     "RepeatPurchases",
     "SatisfactionLink",
     "Scorecard",
+    "Survival",
     "alive",
     "alive_check",
     "four_cases",
@@ -35,4 +37,5 @@ __all__ = [
     "repeat_purchase",
     "satisfaction_link",
     "scorecard",
+    "survival",
 ]

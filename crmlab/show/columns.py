@@ -450,6 +450,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "score_lower_quartile": (_("Lower quartile (score)"), "number1"),
         "score_upper_quartile": (_("Upper quartile (score)"), "number1"),
         "window": (_("Period"), "text"),
+        "period": (_("Period"), "integer"),
         "holdout_customers": (_("Customers of the holdout"), "integer"),
         "orders_per_100": (_("Orders per 100 customers"), "number1"),
         "log_ratio": (_("Log ratio of orders"), "number"),
