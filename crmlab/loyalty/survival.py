@@ -1,0 +1,567 @@
+"""How long customers stay (生存分析), by group frozen at the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crmlab.errors import NotEnoughData
+from crmlab.language import _, ngettext, number, percent
+from crmlab.loyalty.stays import (
+    MONTH,
+    NEEDS,
+    SILENCE,
+    Groups,
+    Setting,
+    Stays,
+    grouped,
+    has_contracts,
+    has_purchases,
+    stays,
+)
+from crmlab.show import charts
+from crmlab.show.columns import shown
+from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.stats import survival as curves
+from crmlab.stats.clustered import poisson
+from crmlab.stats.intervals import check_confidence, wilson
+from crmlab.stats.multiplicity import holm
+from crmlab.stats.survival import LogRank
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from crmlab.data.sources import Workspace
+
+#: A picture shows so many groups; the table has all.
+SHOWN = 6
+#: Where fewer are at risk a curve is not drawn on.
+FEWEST = 10
+#: Colours of groups that are no tiers.
+COLOURS = (charts.BLUE, charts.ORANGE, "#009e73", "#cc79a7", charts.INK, charts.GREY)
+
+
+class RuleCheck(NamedTuple):
+    """What the rule of silence says of customers whose contract tells the truth.
+
+    Attributes
+    ----------
+    running, called_lost : int
+        Customers with purchases whose contract runs on, and those of them who were silent for too
+        long at some time.
+    ended, unnoticed : int
+        Customers with purchases whose contract ended so many days before the end of the data as the
+        rule needs, and those of them whom it has never called lost.
+    """
+
+    running: int
+    called_lost: int
+    ended: int
+    unnoticed: int
+
+
+@dataclass(frozen=True, repr=False)
+class Survival(Result):
+    """Result of `survival`.
+
+    Attributes
+    ----------
+    curves : dict of str to pandas.DataFrame
+        By group, as from `crmlab.stats.survival.kaplan_meier`, times in days from the origin.
+    test : LogRank or None
+        Of all groups together; None where they cannot be compared.
+    pairs : pandas.DataFrame
+        Where asked for, the log-rank test of each pair: group, compared_with, probability,
+        adjusted (Holm), differs.
+    found : Stays
+    groups : Groups
+    check : RuleCheck or None
+        Where contracts and purchases are both known.
+    confidence : float
+    """
+
+    measure = "loyalty.survival"
+
+    curves: dict[str, pd.DataFrame]
+    test: LogRank | None
+    pairs: pd.DataFrame
+    found: Stays
+    groups: Groups
+    check: RuleCheck | None
+    confidence: float
+
+    def main_columns(self) -> Sequence[str]:
+        return [name for name in self.table.columns if name not in ("stay_24_low", "stay_24_high")]
+
+    def title(self) -> str:
+        known = self.table.dropna(subset=["stay_12"])
+        if known.empty:
+            return _("{events} of {customers} customers have left so far").format(
+                events=number(self.table["events"].sum()),
+                customers=number(self.table["customers"].sum()),
+            )
+        if len(known) == 1:
+            return _("After 12 months {share} of the customers have stayed").format(
+                share=percent(known["stay_12"].iloc[0], 0)
+            )
+        one, other = self._extremes(known)
+        return _("After 12 months {one} of {group} and {two} of {other} customers stay").format(
+            one=percent(one["stay_12"], 0),
+            group=self._name(one).lower(),
+            two=percent(other["stay_12"], 0),
+            other=self._name(other).lower(),
+        )
+
+    def _extremes(self, known: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        """Tiers: the best and the last; other groups: who stays most and least."""
+        if self.groups.by == "tier":
+            return known.iloc[0], known.iloc[-1]
+        return known.loc[known["stay_12"].idxmax()], known.loc[known["stay_12"].idxmin()]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        axes = charts.new_axes(ax, size=(7.2, 5.0))
+        names = list(self.curves)[:SHOWN]
+        for place, name in enumerate(names):
+            colour = charts.LAYER_COLOURS.get(name, COLOURS[place % len(COLOURS)])
+            draw_curve(axes, self.curves[name], colour, self._group(name))
+        axes.set_ylim(0, 1.02)
+        month_axis(axes)
+        charts.share_axis(axes.yaxis)
+        axes.set_ylabel(_("Still there"))
+        axes.set_xlabel(_("Months since the beginning; below: customers at risk"))
+        if len(names) > 1:
+            axes.legend(loc="lower left", ncols=2 if len(names) > 3 else 1)
+        self._draw_at_risk(axes, names)
+        charts.set_title(axes, self.title())
+        return axes
+
+    def _draw_at_risk(self, axes: Axes, names: Sequence[str]) -> None:
+        """Counts below the axis, in the colour of the curve."""
+        left, right = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+        frame = self.groups.frame
+        for line, name in enumerate(names):
+            part = frame[frame[self.groups.by] == name] if self.groups.by else frame
+            counts = curves.at_risk_table(
+                np.array(ticks) * MONTH, part["time"], entry=part["entry"]
+            )["at_risk"]
+            colour = charts.LAYER_COLOURS.get(name, COLOURS[line % len(COLOURS)])
+            for tick, count in zip(ticks, counts, strict=True):
+                axes.annotate(
+                    number(count), (tick, 0), xycoords=("data", "axes fraction"),
+                    xytext=(0, -46 - 14 * line), textcoords="offset points", ha="center",
+                    fontsize=9, color=charts.INK if colour == charts.GREY else colour,
+                )  # fmt: skip
+
+    def reading(self) -> str:
+        parts = [
+            self.found.rule(),
+            self._stay(),
+            self._rates(),
+            self._test(),
+            self._words(),
+            self._small(),
+            self._returned(),
+            self._check(),
+            self._left_out(),
+        ]
+        return "\n\n".join(part for part in parts if part)
+
+    def alt(self) -> str:
+        parts = [
+            _("{group}: {stay} after 12 months ({low} to {high})").format(
+                group=self._name(row),
+                stay=percent(row["stay_12"]),
+                low=percent(row["stay_12_low"]),
+                high=percent(row["stay_12_high"]),
+            )
+            for _index, row in self.table.iterrows()
+        ]
+        return _("Falling step curves of the share of customers who stay. {parts}.").format(
+            parts=_("; ").join(parts)
+        )
+
+    # --- the words
+
+    def _group(self, name: str) -> str:
+        by = self.groups.by
+        return shown(by).written(name, "") if by else _("all customers")
+
+    def _name(self, row: pd.Series) -> str:
+        return self._group(str(row[self.groups.by]) if self.groups.by else "")
+
+    def _stay(self) -> str:
+        known = self.table.dropna(subset=["stay_12"])
+        if known.empty:
+            return _("No group was watched for 12 months, so none is said to stay so long.")
+        said = _("After 12 months there are still: {parts}. {intervals}").format(
+            parts=_("; ").join(
+                _("{group} {stay} ({low} to {high})").format(
+                    group=self._name(row),
+                    stay=percent(row["stay_12"]),
+                    low=percent(row["stay_12_low"]),
+                    high=percent(row["stay_12_high"]),
+                )
+                for _index, row in known.iterrows()
+            ),
+            intervals=intervals_in_brackets(self.confidence),
+        )
+        return f"{said} {self._medians()}"
+
+    def _medians(self) -> str:
+        reached = self.table.dropna(subset=["median_months"])
+        if reached.empty:
+            return _("In no group have half of the customers left; the median is not reached.")
+        said = _("Half have left after: {parts}.").format(
+            parts=_("; ").join(
+                _("{group} {months} months").format(
+                    group=self._name(row), months=number(row["median_months"], 1)
+                )
+                for _index, row in reached.iterrows()
+            )
+        )
+        others = len(self.table) - len(reached)
+        if not others:
+            return said
+        more = ngettext(
+            "In {count} other group the median is not reached.",
+            "In {count} other groups the median is not reached.",
+            others,
+        ).format(count=number(others))
+        return f"{said} {more}"
+
+    def _rates(self) -> str:
+        parts = [
+            _("{group} {rate} ({low} to {high}; {events} in {months} months)").format(
+                group=self._name(row),
+                rate=percent(row["leaving"]),
+                low=percent(row["low"]),
+                high=percent(row["high"]),
+                events=number(row["events"]),
+                months=number(row["person_months"]),
+            )
+            for _index, row in self.table.iterrows()
+        ]
+        return _("Of those still there leave in a month: {parts}.").format(
+            parts=_("; ").join(parts)
+        )
+
+    def _test(self) -> str:
+        if not self.groups.by:
+            return ""
+        if self.test is None:
+            return _("The groups cannot be compared: too few were at risk at the same time.")
+        text = (
+            _(
+                "The groups differ in how soon they leave by more than chance would bring about "
+                "(log-rank test, {statistic} with {freedom} degrees of freedom, probability "
+                "{chance}). They differ in other things too, so this is an association."
+            )
+            if self.test.chance < 1 - self.confidence
+            else _(
+                "The groups differ no more than chance may bring about (log-rank test, {statistic} "
+                "with {freedom} degrees of freedom, probability {chance})."
+            )
+        )
+        said = text.format(
+            statistic=number(self.test.statistic, 2),
+            freedom=number(self.test.freedom),
+            chance=shown("probability").written(self.test.chance, ""),
+        )
+        return f"{said} {self._pairs()}".strip()
+
+    def _pairs(self) -> str:
+        if self.pairs.empty:
+            return ""
+        apart = self.pairs[self.pairs["differs"]]
+        if apart.empty:
+            return _("No two of them differ, corrected for {count} comparisons (Holm).").format(
+                count=number(len(self.pairs))
+            )
+        return _("Corrected for {count} comparisons (Holm), these differ: {parts}.").format(
+            count=number(len(self.pairs)),
+            parts=_("; ").join(
+                _("{one} and {other}").format(
+                    one=self._group(row.group), other=self._group(row.compared_with)
+                )
+                for row in apart.itertuples()
+            ),
+        )
+
+    def _words(self) -> str:
+        return " ".join(part for part in (self.groups.words(), self.found.watched_late()) if part)
+
+    def _small(self) -> str:
+        """Whether late entry leaves so few at risk at first that they decide the curve."""
+        thin = []
+        for name, curve in self.curves.items():
+            first = curve[curve["events"] > 0].head(1)
+            if len(first) and float(first["at_risk"].iloc[0]) < FEWEST:
+                thin.append(self._group(name))
+        if not thin:
+            return ""
+        return _(
+            "At the first customer to leave fewer than {fewest} were at risk in: {names}. There "
+            "the curve hangs on single customers; the rates per month do not."
+        ).format(fewest=number(FEWEST), names=_(", ").join(thin))
+
+    def _returned(self) -> str:
+        if self.found.setting != "silence":
+            return ""
+        events = int(self.found.frame["event"].sum())
+        if not events:
+            return ""
+        return _(
+            "Of {events} customers counted as having left, {back} ({share}) bought again later: "
+            "silence is a sign, not the end. The curve is of the first such silence."
+        ).format(
+            events=number(events),
+            back=number(self.found.returned),
+            share=percent(self.found.returned / events),
+        )
+
+    def _check(self) -> str:
+        if self.check is None:
+            return ""
+        parts = []
+        if self.check.running:
+            parts.append(
+                _(
+                    "Of {running} customers whose contract runs on, {lost} were once silent for "
+                    "{days} days and would have been called lost: {share} ({low} to {high})."
+                ).format(
+                    running=number(self.check.running),
+                    lost=number(self.check.called_lost),
+                    days=number(self.found.silence),
+                    **self._share(self.check.called_lost, self.check.running),
+                )
+            )
+        if self.check.ended:
+            parts.append(
+                _(
+                    "Of {ended} whose contract ended at least {days} days before the end of the "
+                    "data, silence has not noticed {unnoticed}: {share} ({low} to {high})."
+                ).format(
+                    ended=number(self.check.ended),
+                    unnoticed=number(self.check.unnoticed),
+                    days=number(self.found.silence),
+                    **self._share(self.check.unnoticed, self.check.ended),
+                )
+            )
+        if not parts:
+            return ""
+        return " ".join([_("Contracts put the rule of silence to the test."), *parts])
+
+    def _share(self, count: int, total: int) -> dict[str, str]:
+        low, high = wilson(count, total, confidence=self.confidence)
+        return {
+            "share": percent(count / total),
+            "low": percent(float(low)),
+            "high": percent(float(high)),
+        }
+
+    def _left_out(self) -> str:
+        every = [*self.found.exclusions, *self.groups.exclusions]
+        if not every:
+            return _("No customer was left out.")
+        return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in every))
+
+    def _define(self) -> Definition:
+        return Definition(
+            numerator=_("Customers to whom the end has not come by a time since the beginning"),
+            denominator=_("Customers watched at that time, those watched late from then on only"),
+            period=self.context.period(),
+            method=_(
+                "{rule} Kaplan-Meier curves with intervals on the log(-log) scale, delayed entry "
+                "and the log-rank test (Kalbfleisch and Prentice 2002); leaving in a month is "
+                "events over months watched, with an exact Poisson interval (Garwood 1936)."
+            ).format(rule=self.found.rule()),
+            source=self.context.source,
+            exclusions=(*self.found.exclusions, *self.groups.exclusions),
+        )
+
+
+def draw_curve(
+    axes: Axes, curve: pd.DataFrame, colour: str, label: str, *, line: str = "-", band: bool = True
+) -> None:
+    """A step curve in months with its band, as far as enough customers are at risk."""
+    enough = curve["at_risk"].to_numpy() >= min(FEWEST, curve["at_risk"].max())
+    last = int(np.flatnonzero(enough)[-1]) + 1
+    part = curve.iloc[:last]
+    months = np.concatenate([[0.0], part["time"] / MONTH])
+    share = np.concatenate([[1.0], part["survival"]])
+    axes.step(months, share, where="post", color=colour, label=label, linestyle=line)
+    if band:
+        axes.fill_between(
+            months[1:], part["low"], part["high"], step="post", color=colour, alpha=0.15,
+            linewidth=0,
+        )  # fmt: skip
+
+
+def month_axis(axes: Axes) -> None:
+    """An axis of months from 0 on, with ticks that make up years."""
+    from matplotlib.ticker import MultipleLocator
+
+    axes.set_xlim(left=0)
+    longest = axes.get_xlim()[1]
+    step = next((step for step in (1, 2, 3, 6, 12, 24) if longest / step <= 8), 60)
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+
+
+@measure(needs=NEEDS)
+def survival(
+    crm: Workspace,
+    *,
+    setting: Setting | None = None,
+    by: str | None = "tier",
+    silence: int = SILENCE,
+    confidence: float = 0.95,
+    pairs: bool = False,
+) -> Survival:
+    """How long customers stay.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With customers: customer_id, contract_from, contract_to; or orders: customer_id,
+        ordered_at. For tiers also customers.tier or orders.amount.
+    setting : {"contract", "silence"}, optional
+        What says that a customer has left: the end of the contract, or so many days without a
+        purchase. By default contract, where any is known.
+    by : str or None
+        Column of customers that makes the groups; None for all together. Where the data give no
+        ``"tier"``, it is made of the purchases of the first 90 days, and the time before counts
+        for nobody; where none can be made, all are looked at together.
+    silence : int
+        Days without a purchase that count as having left.
+    confidence : float
+    pairs : bool
+        Whether to compare each two groups.
+
+    Returns
+    -------
+    Survival
+        `.table` has a row per group, tiers the best first: the column of `by`, customers, events
+        (who left), person_months (watched), leaving (rate a month), low, high (its exact Poisson
+        interval), median_months (missing where not reached), stay_12 and stay_24 (shares who stay
+        so many months; missing where nobody was watched so long), each with low and high.
+
+    Raises
+    ------
+    CrmlabError
+        If an option is not as described.
+    NotEnoughData
+        If the data do not say who left, nobody was watched, or nothing is known of the groups.
+
+    Notes
+    -----
+    What is an event, when each customer is watched and who is left out is in
+    `crmlab.loyalty.stays.stays`; the estimators are in `crmlab.stats.survival`. A month has
+    365.25/12 days. The group is that of the beginning: a group made of what came later would have
+    its members immortal until then (`immortal_time`).
+
+    References
+    ----------
+    Kalbfleisch, J. D. and Prentice, R. L. (2002), The Statistical Analysis of Failure Time Data.
+    Anderson, J. R., Cain, K. C. and Gelber, R. D. (1983), Journal of Clinical Oncology 1, 710-719,
+    for the landmark.
+    """
+    check_confidence(confidence)
+    found = stays(crm, setting=setting, silence=silence)
+    groups = grouped(crm, found, _groupable(crm, by))
+    frame = groups.frame
+    parts = {name: frame[frame[groups.by] == name] for name in groups.order} or {"": frame}
+    drawn = {name: _curve(part, confidence) for name, part in parts.items()}
+    rows = [
+        ({groups.by: name} if groups.by else {}) | _row(parts[name], drawn[name], confidence)
+        for name in parts
+    ]
+    return Survival(
+        pd.DataFrame(rows),
+        Context.of(crm),
+        drawn,
+        _tested(frame, groups.by),
+        _compared(frame, groups, 1 - confidence) if pairs else pd.DataFrame(),
+        found,
+        groups,
+        _rule_check(crm, found.silence),
+        confidence,
+    )
+
+
+def _groupable(crm: Workspace, by: str | None) -> str | None:
+    """`by`, or None where tiers are asked for and neither given nor to be made."""
+    if by != "tier" or crm.has("orders", "customer_id", "ordered_at", "amount"):
+        return by
+    given = crm.has("customers", "customer_id", "tier") and crm.customers["tier"].notna().any()
+    return by if given else None
+
+
+def _curve(part: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    return curves.kaplan_meier(
+        part["time"], part["event"], entry=part["entry"], confidence=confidence
+    )
+
+
+def _row(part: pd.DataFrame, curve: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    months = float((part["time"] - part["entry"]).sum()) / MONTH
+    events = int(part["event"].sum())
+    low, high = poisson(events, months, confidence=confidence)
+    row: dict[str, Any] = {
+        "customers": len(part),
+        "events": events,
+        "person_months": months,
+        "leaving": events / months,
+        "low": float(low),
+        "high": float(high),
+        "median_months": curves.quantile(curve).value / MONTH,
+    }
+    for after in (12, 24):
+        at = curves.survival_at(curve, after * MONTH).iloc[0]
+        row |= {
+            f"stay_{after}": at["survival"],
+            f"stay_{after}_low": at["low"],
+            f"stay_{after}_high": at["high"],
+        }
+    return row
+
+
+def _tested(frame: pd.DataFrame, by: str) -> LogRank | None:
+    if not by:
+        return None
+    try:
+        return curves.log_rank(frame["time"], frame["event"], frame[by], entry=frame["entry"])
+    except NotEnoughData:
+        return None
+
+
+def _compared(frame: pd.DataFrame, groups: Groups, level: float) -> pd.DataFrame:
+    rows = []
+    for one, other in combinations(groups.order, 2):
+        test = _tested(frame[frame[groups.by].isin([one, other])], groups.by)
+        rows.append((one, other, test.chance if test else np.nan))
+    table = pd.DataFrame(rows, columns=["group", "compared_with", "probability"])
+    holds, adjusted = holm(table["probability"], level)
+    return table.assign(adjusted=adjusted, differs=holds)
+
+
+def _rule_check(crm: Workspace, silence: int) -> RuleCheck | None:
+    """The rule of silence against the contracts, where both are known."""
+    if not (has_contracts(crm) and has_purchases(crm)):
+        return None
+    lapses = crm.query("first_lapses", silence=silence).set_index("customer_id")["quiet_since"]
+    customers = crm.customers.dropna(subset=["contract_from"])
+    customers = customers[customers["customer_id"].isin(lapses.index)]
+    lost = customers["customer_id"].map(lapses).notna()
+    last = pd.Timestamp(crm.as_of)
+    begun = customers["contract_from"] <= last
+    runs = begun & ~(customers["contract_to"] <= last)
+    ended = begun & (customers["contract_to"] <= last - pd.Timedelta(days=silence))
+    return RuleCheck(
+        int(runs.sum()), int((runs & lost).sum()), int(ended.sum()), int((ended & ~lost).sum())
+    )

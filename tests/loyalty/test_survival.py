@@ -1,0 +1,179 @@
+"""How long customers stay: the measure."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlab
+from crmlab.data.simulate import effects
+from crmlab.data.sources import from_frames
+from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
+from crmlab.loyalty.stays import MONTH
+from crmlab.loyalty.survival import survival
+from crmlab.stats.clustered import poisson
+from crmlab.stats.intervals import wilson
+
+AS_OF = "2025-12-31"
+
+
+def workspace(customers, orders=None):
+    if orders is None:
+        orders = [("x", "2024-01-01", 10.0)]
+    frame = pd.DataFrame(orders, columns=["customer_id", "ordered_at", "amount"])
+    tables = {"orders": frame.assign(order_id=frame.index.astype(str))}
+    if customers:
+        tables["customers"] = pd.DataFrame(customers)
+    return from_frames(tables, as_of=AS_OF)
+
+
+def contract(customer, begins, ends, tier="general", **more):
+    return {
+        "customer_id": customer,
+        "contract_from": begins,
+        "contract_to": ends,
+        "tier": tier,
+        **more,
+    }
+
+
+SIX = [
+    contract("a", "2024-01-01", "2024-06-30", "key"),
+    contract("b", "2024-01-01", None, "key"),
+    contract("c", "2024-01-01", "2024-03-31"),
+    contract("d", "2024-01-01", "2025-03-31"),
+    contract("e", "2024-01-01", None),
+    contract("f", "2025-07-01", None),
+]
+
+
+def test_each_group_has_its_counts_its_rate_and_its_curve():
+    table = survival(workspace(SIX)).table.set_index("tier")
+    assert table.index.tolist() == ["key", "general"]
+    assert table["customers"].tolist() == [2, 4]
+    assert table["events"].tolist() == [1, 2]
+    # Days with a contract: 182 + 731, and 91 + 456 + 731 + 184.
+    months = np.array([182 + 731, 91 + 456 + 731 + 184]) / MONTH
+    np.testing.assert_allclose(table["person_months"], months)
+    np.testing.assert_allclose(table["leaving"], [1, 2] / months)
+    low, high = poisson(2, months[1])
+    assert table.loc["general", ["low", "high"]].tolist() == pytest.approx([low, high])
+    # c leaves among four; f is watched 184 days; d leaves among two.
+    assert table["stay_12"].tolist() == pytest.approx([0.5, 0.75])
+    assert table["stay_24"].tolist() == pytest.approx([0.5, 0.375])
+    assert table["median_months"].tolist() == pytest.approx([182 / MONTH, 456 / MONTH])
+
+
+def test_what_was_not_watched_so_long_is_missing_and_said():
+    found = survival(
+        workspace([contract("a", "2025-07-01", None), contract("b", "2025-08-01", None)])
+    )
+    assert found.table[["stay_12", "stay_24", "median_months"]].isna().all(axis=None)
+    assert "No group was watched for 12 months" in found.reading()
+    assert found.title() == "0 of 2 customers have left so far"
+    assert found.table["low"].tolist() == [0]
+    assert found.plot() is not None
+    assert found.alt()
+
+
+def test_all_together_have_one_row_and_no_test():
+    found = survival(workspace(SIX), by=None)
+    assert found.table["customers"].tolist() == [6]
+    assert found.test is None
+    assert "log-rank" not in found.reading()
+    assert found.title() == "After 12 months 67% of the customers have stayed"
+
+
+def test_groups_that_cannot_be_compared_are_said():
+    found = survival(
+        workspace([contract("a", "2025-01-01", None), contract("b", "2025-01-01", None, "key")])
+    )
+    assert found.test is None
+    assert "cannot be compared" in found.reading()
+
+
+def test_pairs_are_compared_only_if_asked_for_and_corrected():
+    random = np.random.default_rng(1)
+    ends = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        random.exponential(100, 90).round(), unit="D"
+    )
+    more = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        random.exponential(900, 90).round(), unit="D"
+    )
+    rows = [contract(f"a{i}", "2024-01-01", end, region="North") for i, end in enumerate(ends)]
+    rows += [contract(f"b{i}", "2024-01-01", end, region="South") for i, end in enumerate(more)]
+    rows += [contract(f"c{i}", "2024-01-01", end, region="East") for i, end in enumerate(more)]
+    crm = workspace(rows)
+    assert survival(crm, by="region").pairs.empty
+    pairs = survival(crm, by="region", pairs=True).pairs
+    chance = pairs["probability"].to_numpy()
+    assert pairs["differs"].sum() == 2
+    assert pairs["adjusted"].min() == pytest.approx(3 * chance.min())
+    assert "these differ" in survival(crm, by="region", pairs=True).reading()
+
+
+def test_contracts_put_the_rule_of_silence_to_the_test():
+    customers = [
+        contract("quiet", "2024-01-01", None),
+        contract("buys", "2024-01-01", "2026-12-31"),
+        contract("ended", "2024-01-01", "2024-12-31"),
+        contract("ended but buys", "2024-01-01", "2025-06-30"),
+        contract("just ended", "2024-01-01", "2025-12-01"),
+        contract("never bought", "2024-01-01", "2025-01-01"),
+    ]
+    orders = [("quiet", "2024-01-05", 1.0), ("quiet", "2025-12-05", 1.0)]
+    orders += [("ended", "2024-12-05", 1.0)]
+    for month in pd.date_range("2024-01-05", AS_OF, freq="MS"):
+        orders += [
+            (name, f"{month:%Y-%m-%d}", 1.0) for name in ("buys", "ended but buys", "just ended")
+        ]
+    found = survival(workspace(customers, orders))
+    assert found.check == (2, 1, 2, 1)
+    low, _high = wilson(1, 2)
+    assert f"50.0% ({100 * float(low):.1f}% to" in found.reading()
+
+
+def test_silence_says_how_many_came_back():
+    orders = [("a", "2024-01-01", 1.0), ("a", "2025-12-01", 1.0), ("b", "2024-01-01", 1.0)]
+    found = survival(workspace([], orders), by=None)
+    assert found.table["events"].tolist() == [2]
+    assert "Of 2 customers counted as having left, 1 (50.0%) bought again later" in found.reading()
+
+
+def test_without_tiers_or_money_all_are_looked_at_together():
+    orders = pd.DataFrame({"order_id": ["1"], "customer_id": ["a"], "ordered_at": ["2024-01-01"]})
+    assert survival(from_frames({"orders": orders}, as_of=AS_OF)).table["customers"].tolist() == [1]
+
+
+def test_without_orders_or_contracts_it_is_left_out_by_name():
+    crm = from_frames({"customers": pd.DataFrame({"customer_id": ["a"]})})
+    with pytest.raises(MissingColumns, match=r"loyalty\.survival"):
+        survival(crm)
+
+
+def test_wrong_options_are_said():
+    with pytest.raises(CrmlabError, match="confidence"):
+        survival(workspace(SIX), confidence=95)
+    with pytest.raises(NotEnoughData, match="Nothing is known of colour"):
+        survival(workspace(SIX), by="colour")
+
+
+def test_many_groups_are_drawn_in_part_and_are_all_in_the_table():
+    rows = [contract(f"{i}", "2024-01-01", None, region=f"R{i % 9}") for i in range(40)]
+    found = survival(workspace(rows), by="region")
+    assert len(found.table) == 9
+    assert len(found.plot().get_legend().get_texts()) == 6
+
+
+@pytest.mark.parametrize("student", ["", "20261234"])
+def test_the_rates_of_leaving_are_recovered_from_contracts(student, company):
+    crm = crmlab.load(student=student) if student else company
+    known = effects.effects_of(student) if student else effects.values()
+    found = survival(crm, setting="contract")
+    frame = found.groups.frame
+    referred = crm.customers.set_index("customer_id")["referred_by"].notna()
+    slower = np.exp(known["referral_churn"] * frame["customer_id"].map(referred))
+    months = frame["time"] - frame["entry"]
+    for row in found.table.itertuples():
+        own = frame["tier"] == row.tier
+        true = known[f"churn_{row.tier}"] * np.average(slower[own], weights=months[own])
+        assert row.low < true < row.high, row.tier
