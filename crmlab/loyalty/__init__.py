@@ -2,12 +2,18 @@
 
 from crmlab.loyalty.alive import Alive, alive
 from crmlab.loyalty.alive_check import AliveCheck, alive_check
+from crmlab.loyalty.cohorts import Retention, retention
 from crmlab.loyalty.four_cases import FourCases, four_cases
 from crmlab.loyalty.future import RepeatPurchases, repeat_buying
 from crmlab.loyalty.gaps import PurchaseGaps, purchase_gaps
 from crmlab.loyalty.holdout import Holdout, holdout
+from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
+from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
+from crmlab.loyalty.offer_contrast import OfferContrast, offer_contrast
+from crmlab.loyalty.offer_timing import OfferTiming, offer_timing
 from crmlab.loyalty.offers import Offers, offers
+from crmlab.loyalty.price import PriceResponse, price_response
 from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
 from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
 from crmlab.loyalty.scorecard import Scorecard, scorecard
@@ -18,10 +24,16 @@ __all__ = [
     "AliveCheck",
     "FourCases",
     "Holdout",
+    "IndexSensitivity",
+    "LoyaltyIndex",
+    "OfferContrast",
+    "OfferTiming",
     "Offers",
+    "PriceResponse",
     "PurchaseGaps",
     "RepeatPurchase",
     "RepeatPurchases",
+    "Retention",
     "SatisfactionLink",
     "Scorecard",
     "Survival",
@@ -29,12 +41,18 @@ __all__ = [
     "alive_check",
     "four_cases",
     "holdout",
+    "index_sensitivity",
     "index_weights",
+    "loyalty_index",
     "loyalty_measures",
+    "offer_contrast",
+    "offer_timing",
     "offers",
+    "price_response",
     "purchase_gaps",
     "repeat_buying",
     "repeat_purchase",
+    "retention",
     "satisfaction_link",
     "scorecard",
     "survival",
