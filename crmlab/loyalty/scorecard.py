@@ -76,6 +76,14 @@ class Scorecard(Result):
 
     def title(self) -> str:
         measures = len(self.table)
+        if len(self.measured.known) < measures:
+            return _(
+                "{known} of {count} measures of loyalty are known, of {customers} customers"
+            ).format(
+                known=number(len(self.measured.known)),
+                count=number(measures),
+                customers=number(int(self.table["customers"].max())),
+            )
         whole = int((self.customers["known"] == measures).sum())
         return ngettext(
             "Of {customers} customers, {whole} can be judged by {count} measure of loyalty",
