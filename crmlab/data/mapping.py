@@ -411,7 +411,9 @@ def parse_settings(content: Mapping[str, Any], where: str) -> model.Settings:
     section["service_changes"] = tuple(_service_change(one, where) for one in changes)
     tariffs = section.get("tariff_changes", [])
     _typed(tariffs, (list,), f"{where} [workspace]", "tariff_changes")
-    section["tariff_changes"] = tuple(_tariff_change(one, where) for one in tariffs)
+    section["tariff_changes"] = tuple(
+        tariff_change(one, f"{where} [[workspace.tariff_changes]]") for one in tariffs
+    )
     if section.get("as_of"):
         section["as_of"] = _day(section["as_of"], where)
     else:
@@ -436,8 +438,26 @@ def _service_change(entry: Any, where: str) -> model.ServiceChange:
     return model.ServiceChange(**{**entry, "since": _day(entry["since"], where)})
 
 
-def _tariff_change(entry: Any, where: str) -> model.TariffChange:
-    where = f"{where} [[workspace.tariff_changes]]"
+def tariff_change(entry: Any, where: str) -> model.TariffChange:
+    """A change of the tariff as it stands in a mapping.
+
+    Parameters
+    ----------
+    entry : mapping
+        regions, since, and if known share, label, label_zh.
+    where : str
+        Where it stands, for messages.
+
+    Raises
+    ------
+    MappingError
+        If something is missing or cannot be read.
+
+    Examples
+    --------
+    >>> tariff_change({"regions": ["South"], "since": "2025-04-01"}, "change").since
+    datetime.date(2025, 4, 1)
+    """
     _typed(entry, (dict,), where, "tariff_changes")
     _known(entry, [one.name for one in fields(model.TariffChange)], where, _("setting"))
     for name in ("regions", "since"):
