@@ -1,0 +1,337 @@
+"""Used against not used: the comparison that flatters every coupon, beside the one that is fair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.errors import NotEnoughData
+from crmlab.language import _, ngettext, number, percent
+from crmlab.loyalty.offered import NEEDS, Array, Offered, arm_names, offered
+from crmlab.loyalty.offers import COLOURS, Setting, compared, setting
+from crmlab.show import charts
+from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.stats.clustered import NOTHING, Estimate
+from crmlab.stats.intervals import check_confidence
+from crmlab.stats.regression import least_squares
+from crmlab.stats.weighted import difference, share, t_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from crmlab.data.sources import Workspace
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+COMPARISONS = ("used", "before", "assigned", "compliers")
+
+
+@dataclass(frozen=True, repr=False)
+class OfferContrast(Result):
+    """Result of `offer_contrast`.
+
+    Attributes
+    ----------
+    offered : Offered
+    used : pandas.DataFrame
+        A row per arm: arm, customers, used (who used the offer), share, low, high.
+    held_users : int
+        Customers of the holdout who used an offer that was not theirs.
+    confidence : float
+    """
+
+    measure = "loyalty.offer_contrast"
+
+    offered: Offered
+    used: pd.DataFrame
+    held_users: int
+    confidence: float
+
+    def formats(self) -> Mapping[str, str]:
+        return dict.fromkeys(["difference", "low", "high"], "number1")
+
+    def value_labels(self) -> Mapping[str, Mapping[str, str]]:
+        return {"arm": arm_names(self.offered.arms), "comparison": comparison_names()}
+
+    def title(self) -> str:
+        arm = self._arm()
+        naive, fair = self._value(arm, "used"), self._value(arm, "assigned")
+        if not np.isfinite(naive):
+            return _("Nobody can be compared by whether the offer was used")
+        return _("{arm}: users order {naive} more per 100; the offer itself brought {fair}").format(
+            arm=arm_names([arm])[arm], naive=number(naive), fair=number(fair)
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        axes = charts.new_axes(ax)
+        names, words = arm_names(self.offered.arms), comparison_names()
+        labels, places, place = [], [], 0.0
+        for number_, arm in enumerate(self.offered.arms):
+            for code in COMPARISONS:
+                row = self._row(arm, code)
+                misleads = code in ("used", "before")
+                colour = charts.GREY if misleads else COLOURS[number_ % len(COLOURS)]
+                axes.plot([row["low"], row["high"]], [place, place], color=colour)
+                axes.scatter(row["difference"], place, color=colour, s=45, zorder=3)
+                labels.append(charts.wrapped(f"{names[arm]}: {words[code]}", 34))
+                places.append(place)
+                place -= 1
+            place -= 0.5
+        axes.axvline(0, color=charts.MUTED, linewidth=1, zorder=0)
+        axes.set_yticks(places, labels)
+        axes.tick_params(axis="y", labelsize=9)
+        axes.set_xlabel(_("Orders per 100 customers (grey: a comparison that misleads)"))
+        charts.set_title(axes, self.title())
+        return axes
+
+    def reading(self) -> str:
+        parts = [self.offered.rule() + " " + intervals_in_brackets(self.confidence)]
+        parts += [self._of_arm(arm) for arm in self.offered.arms]
+        parts += [self._assumptions(), self._left_out()]
+        return "\n\n".join(part for part in parts if part)
+
+    def alt(self) -> str:
+        names, words = arm_names(self.offered.arms), comparison_names()
+        parts = [
+            _("{arm}, {comparison}: {value}").format(
+                arm=names[row["arm"]],
+                comparison=words[row["comparison"]],
+                value=self._written(row),
+            )
+            for _index, row in self.table.iterrows()
+        ]
+        return _("Points with intervals of orders per 100 customers. {parts}.").format(
+            parts=_("; ").join(parts)
+        )
+
+    # --- the words
+
+    def _row(self, arm: str, comparison: str) -> pd.Series:
+        return self.table.set_index(["arm", "comparison"]).loc[(arm, comparison)]
+
+    def _value(self, arm: str, comparison: str) -> float:
+        return float(self._row(arm, comparison)["difference"])
+
+    def _arm(self) -> str:
+        """The arm of which the two comparisons lie furthest apart."""
+        apart = {
+            arm: abs(self._value(arm, "used") - self._value(arm, "assigned"))
+            for arm in self.offered.arms
+        }
+        known = {arm: value for arm, value in apart.items() if np.isfinite(value)}
+        return max(known, key=lambda arm: known[arm]) if known else self.offered.arms[0]
+
+    @staticmethod
+    def _written(row: pd.Series) -> str:
+        return _("{value} ({low} to {high})").format(
+            value=number(row["difference"], 1),
+            low=number(row["low"], 1),
+            high=number(row["high"], 1),
+        )
+
+    def _of_arm(self, arm: str) -> str:
+        name = arm_names([arm])[arm]
+        rate = self.used.set_index("arm").loc[arm]
+        if not np.isfinite(self._value(arm, "used")):
+            return _(
+                "{arm}: {users} of {customers} used it, so there is nobody to compare."
+            ).format(arm=name, users=number(rate["used"]), customers=number(rate["customers"]))
+        said = _(
+            "{arm}: {share} of those who could used it. In the period of the offer, users placed "
+            "{naive} orders more per 100 customers than those who did not use it. Who uses an "
+            "offer has ordered in that period; who does not may not have, whatever the offer does."
+        ).format(
+            arm=name, share=percent(rate["share"]), naive=self._written(self._row(arm, "used"))
+        )
+        fair = _(
+            "Drawn against not drawn, the offer brought {fair} orders per 100 customers; for those "
+            "who used it because they got it, {compliers} per 100 of them."
+        ).format(
+            fair=self._written(self._row(arm, "assigned")),
+            compliers=self._written(self._row(arm, "compliers")),
+        )
+        return " ".join([said, self._busier(arm), fair])
+
+    def _busier(self, arm: str) -> str:
+        row = self._row(arm, "before")
+        if row["low"] > 0:
+            text = _("Users were the busier ones before the offer too, by {before} a period.")
+        elif row["high"] < 0:
+            text = _("Before the offer users ordered less, by {before} a period.")
+        else:
+            text = _("Before the offer they differed by {before} a period, which may be chance.")
+        return text.format(before=self._written(row))
+
+    def _assumptions(self) -> str:
+        said = _(
+            "The last figure divides what the offer brought by the share that used it. It rests on "
+            "the draw, and on the offer doing nothing to those who did not use it."
+        )
+        if not self.held_users:
+            return said
+        more = ngettext(
+            "{count} customer of the holdout used an offer that was not theirs; the share of such "
+            "is taken off that of the users.",
+            "{count} customers of the holdout used an offer that was not theirs; the share of such "
+            "is taken off that of the users.",
+            self.held_users,
+        ).format(count=number(self.held_users))
+        return f"{said} {more}"
+
+    def _left_out(self) -> str:
+        parts = [self.offered.part]
+        if self.offered.exclusions:
+            parts.append(
+                _("Left out are {left}.").format(
+                    left=_("; ").join(one.words() for one in self.offered.exclusions)
+                )
+            )
+        return " ".join(part for part in parts if part)
+
+    def _define(self) -> Definition:
+        return Definition(
+            numerator=_("Orders in the period of the offer"),
+            denominator=_("Per 100 customers: users and others, or drawn and not drawn"),
+            period=self.context.period(),
+            method=_(
+                "Used: an order of the period names the campaign. Users less others, and the same "
+                "in the periods before, are differences of means (an association). Drawn against "
+                "holdout as in offers(). Per user: that difference over the difference in the "
+                "share of users (Wald's estimate), interval by the delta method. Errors over "
+                "customers. Imbens and Angrist (1994)."
+            ),
+            source=self.context.source,
+            exclusions=self.offered.exclusions,
+        )
+
+
+def comparison_names() -> dict[str, str]:
+    """What the comparisons are called."""
+    return {
+        "used": _("users less those who did not use it"),
+        "before": _("the same, before the offer"),
+        "assigned": _("drawn less holdout"),
+        "compliers": _("per user, by the draw"),
+    }
+
+
+@measure(needs=NEEDS | {"orders": [*NEEDS["orders"], "promotion"]})
+def offer_contrast(
+    crm: Workspace, *, holdout: str = "holdout", confidence: float = 0.95
+) -> OfferContrast:
+    """How far the comparison of users with others overstates what an offer does.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With assignments: customer_id, campaign, arm, assigned_at; orders: customer_id, ordered_at,
+        promotion (the campaign whose offer was used).
+    holdout : str
+        The arm without an offer.
+    confidence : float
+
+    Returns
+    -------
+    OfferContrast
+        `.table` has a row per arm and comparison: arm, comparison (``"used"``: users less others of
+        the arm; ``"before"``: the same two, a period before the offer; ``"assigned"``: drawn less
+        holdout; ``"compliers"``: the same per user), customers, difference, low, high (orders per
+        100 customers and period).
+
+    Raises
+    ------
+    NotEnoughData
+        If no campaign has a holdout and another arm whose period was over.
+
+    Notes
+    -----
+    To use an offer one must order, so users have an order at least and the others perhaps none:
+    the first difference would be large even if the offer did nothing. With D the difference drawn
+    less holdout in orders, and S that in the share of users, D/S is the effect on those who use the
+    offer because they got it, if it does nothing to others. Its variance is that of D − (D/S)·S
+    over S², where the covariance is that of least squares on the same columns.
+
+    References
+    ----------
+    Imbens, G. W. and Angrist, J. D. (1994), Econometrica 62, 467-475. Bloom, H. S. (1984),
+    Evaluation Review 8, 225-246.
+    """
+    check_confidence(confidence)
+    found = offered(crm, holdout=holdout, after=0)
+    user = found.of_period(found.promoted, 0) > 0
+    table = pd.DataFrame([row for arm in found.arms for row in _rows(found, user, arm, confidence)])
+    held = (found.frame["arm"] == holdout).to_numpy(bool)
+    return OfferContrast(
+        table,
+        Context.of(crm),
+        found,
+        _used(found, user, confidence),
+        int(found.frame.loc[held & user, "customer_id"].nunique()),
+        confidence,
+    )
+
+
+def _rows(found: Offered, user: Flags, arm: str, confidence: float) -> list[dict[str, Any]]:
+    own = (found.frame["arm"] == arm).to_numpy(bool)
+    held = (found.frame["arm"] == found.holdout).to_numpy(bool)
+    orders = found.of_period(found.orders, 0)
+    before = found.of_period(found.orders, -found.before, -1) / found.before
+    who = found.frame["customer_id"].to_numpy()
+    used = [
+        difference(100 * values, own & user, own & ~user, clusters=who, confidence=confidence)
+        for values in (orders, before)
+    ]
+    drawn, compliers = _drawn(found.only(own | held), user[own | held], confidence)
+    figures = zip(COMPARISONS, (*used, drawn, compliers), strict=True)
+    sizes = {"used": own, "before": own, "assigned": own | held, "compliers": own | held}
+    return [
+        {
+            "arm": arm,
+            "comparison": code,
+            "customers": int(sizes[code].sum()),
+            "difference": one.value,
+            "low": one.low,
+            "high": one.high,
+        }
+        for code, one in figures
+    ]
+
+
+def _drawn(found: Offered, user: Flags, confidence: float) -> tuple[Estimate, Estimate]:
+    """Orders per 100 customers that the offer brought, and per 100 who used it."""
+    at = setting(found)
+    orders = 100 * found.of_period(found.orders, 0)
+    (one,) = compared(orders / 100, at, confidence)
+    drawn = Estimate(*(100 * part for part in one.more))
+    try:
+        share, error = _least_squares(user.astype(float), at)
+        _value, of_orders = _least_squares(orders, at)
+        if not share > 2 * error or not np.isfinite(drawn.low):
+            return drawn, NOTHING  # a share that may be none cannot be divided by
+        ratio = drawn.value / share
+        _value, of_both = _least_squares(orders - ratio * user, at)
+    except NotEnoughData:
+        return drawn, NOTHING
+    freedom = len(np.unique(at.who)) - 1
+    own = t_interval(0.0, 1.0, freedom, confidence=confidence).high
+    spread = (drawn.high - drawn.value) / own * of_both / of_orders / share
+    return drawn, t_interval(ratio, spread, freedom, confidence=confidence)
+
+
+def _least_squares(values: Array, at: Setting) -> tuple[float, float]:
+    fit = least_squares(at.design, values, weights=np.ones(len(values)), clusters=at.who)
+    return float(fit.coefficients[0]), float(np.nan_to_num(fit.errors[0]))
+
+
+def _used(found: Offered, user: Flags, confidence: float) -> pd.DataFrame:
+    rows = []
+    for arm in found.arms:
+        own = (found.frame["arm"] == arm).to_numpy(bool)
+        who = found.frame["customer_id"].to_numpy()[own]
+        one = share(user[own], clusters=who, confidence=confidence)
+        rows.append((arm, int(own.sum()), int(user[own].sum()), one.value, one.low, one.high))
+    return pd.DataFrame(rows, columns=["arm", "customers", "used", "share", "low", "high"])
