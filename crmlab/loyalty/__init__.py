@@ -8,6 +8,7 @@ from crmlab.loyalty.future import RepeatPurchases, repeat_buying
 from crmlab.loyalty.gaps import PurchaseGaps, purchase_gaps
 from crmlab.loyalty.holdout import Holdout, holdout
 from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
+from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
 from crmlab.loyalty.offer_contrast import OfferContrast, offer_contrast
@@ -24,6 +25,7 @@ __all__ = [
     "AliveCheck",
     "FourCases",
     "Holdout",
+    "ImmortalTime",
     "IndexSensitivity",
     "LoyaltyIndex",
     "OfferContrast",
@@ -41,6 +43,7 @@ __all__ = [
     "alive_check",
     "four_cases",
     "holdout",
+    "immortal_time",
     "index_sensitivity",
     "index_weights",
     "loyalty_index",
