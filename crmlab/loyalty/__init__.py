@@ -5,10 +5,11 @@ from crmlab.loyalty.alive_check import AliveCheck, alive_check
 from crmlab.loyalty.cohorts import Retention, retention
 from crmlab.loyalty.four_cases import FourCases, four_cases
 from crmlab.loyalty.future import RepeatPurchases, repeat_buying
+from crmlab.loyalty.future_value import FutureValue, future_value
 from crmlab.loyalty.gaps import PurchaseGaps, purchase_gaps
 from crmlab.loyalty.holdout import Holdout, holdout
-from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
 from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
+from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
 from crmlab.loyalty.offer_contrast import OfferContrast, offer_contrast
@@ -18,12 +19,14 @@ from crmlab.loyalty.price import PriceResponse, price_response
 from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
 from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
 from crmlab.loyalty.scorecard import Scorecard, scorecard
+from crmlab.loyalty.spend import SpendPerPurchase, spend
 from crmlab.loyalty.survival import Survival, survival
 
 __all__ = [
     "Alive",
     "AliveCheck",
     "FourCases",
+    "FutureValue",
     "Holdout",
     "ImmortalTime",
     "IndexSensitivity",
@@ -38,10 +41,12 @@ __all__ = [
     "Retention",
     "SatisfactionLink",
     "Scorecard",
+    "SpendPerPurchase",
     "Survival",
     "alive",
     "alive_check",
     "four_cases",
+    "future_value",
     "holdout",
     "immortal_time",
     "index_sensitivity",
@@ -58,5 +63,6 @@ __all__ = [
     "retention",
     "satisfaction_link",
     "scorecard",
+    "spend",
     "survival",
 ]

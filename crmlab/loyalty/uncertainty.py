@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from crmlab.stats.lifetime import RepeatBuying
+from crmlab.stats.lifetime import Renewal, RepeatBuying, Spend
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Scale = Literal["log", "logit"]
@@ -20,16 +20,19 @@ Scale = Literal["log", "logit"]
 NEAREST = 1e-12
 
 
-def neighbours(fit: RepeatBuying) -> list[RepeatBuying]:
+Fit = TypeVar("Fit", RepeatBuying, Spend, Renewal)
+
+
+def neighbours(fit: Fit) -> list[Fit]:
     """Models at the points that stand for the uncertainty of the parameters.
 
     Parameters
     ----------
-    fit : RepeatBuying
+    fit : RepeatBuying, Spend or Renewal
 
     Returns
     -------
-    list of RepeatBuying
+    list of the same
         Two on each principal axis of the covariance of the log parameters, √k standard deviations
         off on either side, k the number of parameters.
 
@@ -37,7 +40,7 @@ def neighbours(fit: RepeatBuying) -> list[RepeatBuying]:
     -----
     Mean and variance of these points are those of the normal law of the log parameters, so that
     mean and variance of what is computed from them are right to the second order (the unscented
-    transform). Eight evaluations take the place of hundreds of random draws.
+    transform). For four parameters eight evaluations take the place of hundreds of random draws.
 
     References
     ----------

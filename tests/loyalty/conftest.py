@@ -12,7 +12,8 @@ def simulated():
     """A function that makes a workspace of customers who buy at random and leave at random.
 
     Rates of buying are gamma with shape 1.2 and mean 0.2 a week, rates of leaving gamma with shape
-    `shape` and mean 0.01 a week; first purchases fall in the first year.
+    `shape` and mean 0.01 a week; first purchases fall in the first year. Amounts are gamma with
+    shape 5 about means that are inverse gamma with shape 4 and mean 100.
     """
 
     def made(customers=600, seed=0, shape=1.5):
@@ -27,9 +28,9 @@ def simulated():
             days = [0, *days[days < until].astype(int)]
             rows += [(f"C{customer:05d}", START + pd.Timedelta(days=first + day)) for day in days]
         orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at"])
-        spend = pd.Series(random.gamma(4.0, 25.0, customers)).clip(lower=1.0)
+        spend = 300 / random.gamma(4.0, 1.0, customers)
         place = orders["customer_id"].str[1:].astype(int)
-        amount = (spend[place].to_numpy() * random.gamma(5.0, 0.2, len(orders))).round(2)
+        amount = (spend[place] * random.gamma(5.0, 0.2, len(orders))).round(2)
         orders = orders.assign(
             order_id=[str(number) for number in range(len(orders))], amount=amount
         )
