@@ -11,16 +11,20 @@ from crmlab.loyalty.holdout import Holdout, holdout
 from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
 from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
+from crmlab.loyalty.loyalty_layers import LoyaltyLayers, loyalty_layers
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
 from crmlab.loyalty.offer_contrast import OfferContrast, offer_contrast
 from crmlab.loyalty.offer_timing import OfferTiming, offer_timing
 from crmlab.loyalty.offers import Offers, offers
+from crmlab.loyalty.points import PointsProgramme, points_programme
+from crmlab.loyalty.points_explorer import explore_points
 from crmlab.loyalty.price import PriceResponse, price_response
 from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
 from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
 from crmlab.loyalty.scorecard import Scorecard, scorecard
 from crmlab.loyalty.spend import SpendPerPurchase, spend
 from crmlab.loyalty.survival import Survival, survival
+from crmlab.loyalty.van_westendorp import PriceMeter, van_westendorp
 
 __all__ = [
     "Alive",
@@ -31,9 +35,12 @@ __all__ = [
     "ImmortalTime",
     "IndexSensitivity",
     "LoyaltyIndex",
+    "LoyaltyLayers",
     "OfferContrast",
     "OfferTiming",
     "Offers",
+    "PointsProgramme",
+    "PriceMeter",
     "PriceResponse",
     "PurchaseGaps",
     "RepeatPurchase",
@@ -45,6 +52,7 @@ __all__ = [
     "Survival",
     "alive",
     "alive_check",
+    "explore_points",
     "four_cases",
     "future_value",
     "holdout",
@@ -52,10 +60,12 @@ __all__ = [
     "index_sensitivity",
     "index_weights",
     "loyalty_index",
+    "loyalty_layers",
     "loyalty_measures",
     "offer_contrast",
     "offer_timing",
     "offers",
+    "points_programme",
     "price_response",
     "purchase_gaps",
     "repeat_buying",
@@ -65,4 +75,5 @@ __all__ = [
     "scorecard",
     "spend",
     "survival",
+    "van_westendorp",
 ]

@@ -55,6 +55,10 @@ def loyalty_measures() -> pd.DataFrame:
     affective loyalty is liking, behavioural loyalty is what is done. That price sensitivity is
     cognitive and tolerance of incidents affective is a choice; change the column to make another.
 
+    Price sensitivity stands on the share of purchases that name a promotion until better is handed
+    in. The share of the list price given away is no better where large customers have discounts in
+    their contracts.
+
     References
     ----------
     Oliver, R. L. (1999), Journal of Marketing 63 (special issue), 33-44.

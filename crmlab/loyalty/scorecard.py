@@ -238,18 +238,25 @@ class Scorecard(Result):
     def _stand_in(self) -> str:
         """That a discount is not yet a reaction to prices; and how far it goes with spending."""
         sources = self.measured.measures.set_index("measure")["source"]
+        more = {
+            "orders.promotion": _("Who was offered nothing could use nothing."),
+            "orders.list_price": _("A discount agreed in a contract counts in it as well."),
+        }
         found = [
             code
             for code in self.measured.known
-            if sources[code] == "orders.list_price" and self.measured.why[code] != "own"
+            if sources[code] in more and self.measured.why[code] != "own"
         ]
         if not found:
             return ""
         said = _(
-            "{measure} is measured by a stand-in, the share of the list price given away: nobody "
-            "sees what a customer would have done at another price. A discount agreed in a "
-            "contract counts in it as well."
-        ).format(measure=self._names()[found[0]])
+            "{measure} is measured by a stand-in, the {source}: nobody sees what a customer would "
+            "have done at another price. {more}"
+        ).format(
+            measure=self._names()[found[0]],
+            source=self._source(found[0]),
+            more=more[sources[found[0]]],
+        )
         paid = [code for code in self.measured.known if sources[code] == "orders.amount"]
         if not paid:
             return said
@@ -257,10 +264,10 @@ class Scorecard(Result):
         if len(both) < 3 or (both.nunique() < 2).any():
             return said
         related = float(both.corr("spearman").iloc[0, 1])
-        more = _("Its rank correlation with {spend} is {correlation}.").format(
+        goes = _("Its rank correlation with {spend} is {correlation}.").format(
             spend=self._names()[paid[0]], correlation=number(related, 2)
         )
-        return f"{said} {more}"
+        return f"{said} {goes}"
 
     def _asked(self) -> str:
         if self.measured.said is None:
@@ -303,7 +310,7 @@ def scorecard(
     Parameters
     ----------
     crm : Workspace
-        With orders: customer_id, ordered_at (amount and list_price for two measures more); or with
+        With orders: customer_id, ordered_at (amount and promotion for two measures more); or with
         surveys: customer_id and the questions on loyalty.
     measures : pandas.DataFrame, optional
         Where each measure comes from and how it is scored, in the shape of `loyalty_measures`,
