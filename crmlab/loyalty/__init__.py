@@ -2,6 +2,7 @@
 
 from crmlab.loyalty.alive import Alive, alive
 from crmlab.loyalty.alive_check import AliveCheck, alive_check
+from crmlab.loyalty.clv_explorer import explore_clv
 from crmlab.loyalty.cohorts import Retention, retention
 from crmlab.loyalty.four_cases import FourCases, four_cases
 from crmlab.loyalty.future import RepeatPurchases, repeat_buying
@@ -9,6 +10,7 @@ from crmlab.loyalty.future_value import FutureValue, future_value
 from crmlab.loyalty.gaps import PurchaseGaps, purchase_gaps
 from crmlab.loyalty.holdout import Holdout, holdout
 from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
+from crmlab.loyalty.incidents import Incidents, incidents
 from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
 from crmlab.loyalty.loyalty_layers import LoyaltyLayers, loyalty_layers
@@ -33,6 +35,7 @@ __all__ = [
     "FutureValue",
     "Holdout",
     "ImmortalTime",
+    "Incidents",
     "IndexSensitivity",
     "LoyaltyIndex",
     "LoyaltyLayers",
@@ -52,11 +55,13 @@ __all__ = [
     "Survival",
     "alive",
     "alive_check",
+    "explore_clv",
     "explore_points",
     "four_cases",
     "future_value",
     "holdout",
     "immortal_time",
+    "incidents",
     "index_sensitivity",
     "index_weights",
     "loyalty_index",
