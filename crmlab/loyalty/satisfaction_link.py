@@ -111,9 +111,9 @@ class SatisfactionLink(Result):
     def title(self) -> str:
         low, high = (_signed(self._of_zone(name)["ratio"]) for name in ("low", "high"))
         if self.outcome == "orders":
-            said = _("Later orders, against 3 or 4 points: {low} at 1 or 2, {high} at 5")
+            said = _("Later orders, against 3–4 points: {low} at 1–2 points, {high} at 5")
         else:
-            said = _("Odds of intending more, against 3 or 4 points: {low} at 1 or 2, {high} at 5")
+            said = _("Odds of intending more, against 3–4 points: {low} at 1–2, {high} at 5")
         return said.format(low=low, high=high)
 
     def plot(self, ax: Axes | None = None) -> Axes:
