@@ -157,34 +157,61 @@ def _history(
     x, last, until = np.broadcast_arrays(
         np.asarray(frequency, float), np.asarray(recency, float), np.asarray(age, float)
     )
-    beyond = last > until + ROUNDING * np.abs(until)
-    with np.errstate(invalid="ignore"):
-        faults = {
-            _("a number is missing or not finite"): ~np.isfinite(x + last + until),
-            _("a number is below 0"): (x < 0) | (last < 0) | (until < 0),
-            _("frequency is not a whole number"): np.isfinite(x) & (x != np.floor(x)),
-            _("recency is after age"): beyond,
-            _("recency is above 0 without a repeat purchase"): (x == 0) & (last > 0),
-        }
-    for what, wrong in faults.items():
+    _check_history(x.ravel(), last.ravel(), until.ravel())
+    return x, np.minimum(last, until), until
+
+
+def _check_history(x: Array, last: Array, until: Array) -> None:
+    finite = np.isfinite(x) & np.isfinite(last) & np.isfinite(until)
+    # In the same order as the messages of _fault.
+    faults = (
+        ~finite,
+        finite & ((x < 0) | (last < 0) | (until < 0)),
+        finite & (x != np.floor(x)),
+        finite & (last > until * (1 + ROUNDING)),
+        finite & (x == 0) & (last > 0),
+    )
+    for kind, wrong in enumerate(faults):
         if wrong.any():
-            row = int(np.flatnonzero(wrong.ravel())[0])
+            row = int(np.flatnonzero(wrong)[0])
             raise CrmlabError(
-                _(
-                    "{count} of {all} customers cannot be used: {what} (row {row}: frequency "
-                    "{frequency}, recency {recency}, age {age}). Recency and age are counted from "
-                    "the first purchase, frequency after it."
-                ).format(
+                _fault(kind).format(
                     count=number(int(wrong.sum())),
-                    all=number(x.size),
-                    what=what,
-                    row=number(row),
-                    frequency=x.ravel()[row],
-                    recency=last.ravel()[row],
-                    age=until.ravel()[row],
+                    all=number(len(x)),
+                    row=number(row + 1),
+                    frequency=x[row],
+                    recency=last[row],
+                    age=until[row],
                 )
             )
-    return x, np.minimum(last, until), until
+
+
+def _fault(kind: int) -> str:
+    """What is wrong with a history, and what to do."""
+    return (
+        _(
+            "{count} of {all} customers lack frequency, recency or age, or one is not finite "
+            "(row {row}: {frequency}, {recency}, {age}). Leave them out or complete them."
+        ),
+        _(
+            "{count} of {all} customers have a frequency, recency or age below 0 (row {row}: "
+            "{frequency}, {recency}, {age}). All three are counted from the first purchase."
+        ),
+        _(
+            "{count} of {all} customers have a frequency that is not a whole number (row {row}: "
+            "{frequency}). It counts the repeat purchases."
+        ),
+        _(
+            "{count} of {all} customers have a recency after their age (row {row}: {recency} and "
+            "{age}). Recency is the time from the first purchase to the last one, not the time "
+            "since the last one; leave out purchases after the end of observation."
+        ),
+        _(
+            "{count} of {all} customers have a recency above 0 and no repeat purchase (row {row}: "
+            "{recency}). Frequency counts the purchases after the first one, and without any the "
+            "recency is 0."
+        ),
+    )[kind]
 
 
 def _grouped(
@@ -279,7 +306,14 @@ def _check_enough(buyers: Buyers, total: float, again: float) -> None:
                 "least. Take a longer period, or more customers."
             ).format(repeat=number(again), customers=number(total), fewest=FEWEST)
         )
-    if len(buyers.frequency) < DIFFERENT or not buyers.age.any():
+    if not buyers.recency.any():
+        raise NotEnoughData(
+            _(
+                "All repeat purchases of the {customers} customers are at the time of the first "
+                "one. Give the times in a finer unit."
+            ).format(customers=number(total))
+        )
+    if len(buyers.frequency) < DIFFERENT:
         raise NotEnoughData(
             _(
                 "The {customers} customers have only {count} different histories (frequency, "

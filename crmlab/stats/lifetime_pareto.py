@@ -30,8 +30,8 @@ TIMES = (False, True, False, True)
 POINTS = 32
 #: The integral ends where the integrand is exp(-NOTHING) of what it begins with.
 NOTHING = 38.0
-#: Rows that are worked on at once, so that the memory stays small.
-ROWS = 16_384
+#: Rows that are worked on at once: what is made of them stays in the processor's memory.
+ROWS = 2048
 #: Points over the life of a new customer.
 LIFE_POINTS = 200
 
@@ -113,10 +113,16 @@ def _gone(parameters: Array, x: Array, recency: Array, age: Array) -> _Gone:
     length = np.log(last / first)
     length = np.minimum(length, NOTHING / np.maximum(fall, 1e-9))
     point, weight = _legendre(POINTS)
-    grown = np.exp(length[:, None] * point)
-    tau = first[:, None] * grown - least
-    log_buying, log_leaving = np.log(alpha + tau), np.log(beta + tau)
-    power = np.log(grown) - (r + x)[:, None] * log_buying - (s + 1) * log_leaving
+    beyond = length[:, None] * point
+    log_least = np.log(first)[:, None] + beyond
+    time_least = np.exp(log_least)
+    time_other = time_least + abs(alpha - beta)
+    log_other = np.log(time_other)
+    if alpha < beta:
+        buying, log_buying, leaving, log_leaving = time_least, log_least, time_other, log_other
+    else:
+        buying, log_buying, leaving, log_leaving = time_other, log_other, time_least, log_least
+    power = beyond - (r + x)[:, None] * log_buying - (s + 1) * log_leaving
     top = power.max(axis=1, initial=-np.inf)
     part = np.exp(power - top[:, None]) * weight
     whole = part.sum(axis=1)
@@ -126,9 +132,9 @@ def _gone(parameters: Array, x: Array, recency: Array, age: Array) -> _Gone:
     return _Gone(
         log,
         (part * log_buying).sum(axis=1),
-        (part / (alpha + tau)).sum(axis=1),
+        (part / buying).sum(axis=1),
         (part * log_leaving).sum(axis=1),
-        (part / (beta + tau)).sum(axis=1),
+        (part / leaving).sum(axis=1),
     )
 
 
