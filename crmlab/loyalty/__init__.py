@@ -10,6 +10,7 @@ from crmlab.loyalty.future_value import FutureValue, future_value
 from crmlab.loyalty.gaps import PurchaseGaps, purchase_gaps
 from crmlab.loyalty.holdout import Holdout, holdout
 from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
+from crmlab.loyalty.incentive_plan import incentive_plan, knapsack
 from crmlab.loyalty.incidents import Incidents, incidents
 from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
@@ -61,9 +62,11 @@ __all__ = [
     "future_value",
     "holdout",
     "immortal_time",
+    "incentive_plan",
     "incidents",
     "index_sensitivity",
     "index_weights",
+    "knapsack",
     "loyalty_index",
     "loyalty_layers",
     "loyalty_measures",
