@@ -13,6 +13,7 @@ from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
 from crmlab.loyalty.incentive_plan import incentive_plan, knapsack
 from crmlab.loyalty.incidents import Incidents, incidents
 from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
+from crmlab.loyalty.lifecycle import Lifecycle, incentives, lifecycle
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
 from crmlab.loyalty.loyalty_layers import LoyaltyLayers, loyalty_layers
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
@@ -26,6 +27,8 @@ from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
 from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
 from crmlab.loyalty.scorecard import Scorecard, scorecard
 from crmlab.loyalty.spend import SpendPerPurchase, spend
+from crmlab.loyalty.stage_moves import StageMoves, stage_moves
+from crmlab.loyalty.stages import lifecycle_rules
 from crmlab.loyalty.survival import Survival, survival
 from crmlab.loyalty.van_westendorp import PriceMeter, van_westendorp
 
@@ -38,6 +41,7 @@ __all__ = [
     "ImmortalTime",
     "Incidents",
     "IndexSensitivity",
+    "Lifecycle",
     "LoyaltyIndex",
     "LoyaltyLayers",
     "OfferContrast",
@@ -53,6 +57,7 @@ __all__ = [
     "SatisfactionLink",
     "Scorecard",
     "SpendPerPurchase",
+    "StageMoves",
     "Survival",
     "alive",
     "alive_check",
@@ -63,10 +68,13 @@ __all__ = [
     "holdout",
     "immortal_time",
     "incentive_plan",
+    "incentives",
     "incidents",
     "index_sensitivity",
     "index_weights",
     "knapsack",
+    "lifecycle",
+    "lifecycle_rules",
     "loyalty_index",
     "loyalty_layers",
     "loyalty_measures",
@@ -82,6 +90,7 @@ __all__ = [
     "satisfaction_link",
     "scorecard",
     "spend",
+    "stage_moves",
     "survival",
     "van_westendorp",
 ]

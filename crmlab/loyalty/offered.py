@@ -43,9 +43,9 @@ class Offered:
     frame : pandas.DataFrame
         customer_id, campaign, arm, assigned_day, joined, tier, region, calendar (whether the
         periods are calendar months).
-    orders, promoted, amount, margin, points : numpy.ndarray, shape (rows, periods)
+    orders, promoted, amount, margin, listed, points : numpy.ndarray, shape (rows, periods)
         Purchases; those that name the campaign; money brought, refunds subtracted; the same less
-        direct costs; points earned.
+        direct costs; the same at list price, where one is given; points earned.
     known : numpy.ndarray of bool, shape (rows, periods)
         Whether the period lies within the data.
     earlier : numpy.ndarray, shape (rows,)
@@ -70,6 +70,7 @@ class Offered:
     promoted: Array
     amount: Array
     margin: Array
+    listed: Array
     points: Array
     known: NDArray[np.bool_]
     earlier: Array
@@ -100,7 +101,7 @@ class Offered:
 
     def only(self, rows: NDArray[np.bool_]) -> Offered:
         """The same, of some of the rows."""
-        arrays = ("orders", "promoted", "amount", "margin", "points", "known", "earlier")
+        arrays = ("orders", "promoted", "amount", "margin", "listed", "points", "known", "earlier")
         frame = self.frame[rows].reset_index(drop=True)
         present = set(frame["arm"])
         chosen = {name: getattr(self, name)[rows] for name in arrays}
@@ -289,7 +290,7 @@ def _spread(
     found, rows = found[own >= 0], own[own >= 0]
     places = found["period"].to_numpy() + before + 1
     sums = {}
-    for name in ("orders", "promoted", "amount", "margin", "points"):
+    for name in ("orders", "promoted", "amount", "margin", "listed", "points"):
         sums[name] = np.zeros((len(frame), before + after + 2))
         sums[name][rows, places] = found[name].to_numpy(float)
     missing = found.loc[found["period"] >= 0, "cost_missing"].sum()

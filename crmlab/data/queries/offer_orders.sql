@@ -4,7 +4,8 @@
 -- are 30 days, counted from the day of the assignment. What lies further back than $before periods is one period.
 -- orders are purchases (amount zero, positive or unknown); promoted are those that name this campaign.
 -- amount is what all orders brought less what refunds took back, margin the same less the direct cost, of orders
--- whose cost is known; cost_missing counts those of which it is not.
+-- whose cost is known; cost_missing counts those of which it is not. listed is amount at the list price, where
+-- one is given.
 -- $before, $after: periods before the offer's own, and after it.
 -- Ordered by: campaign, customer_id, period
 WITH drawn AS (
@@ -46,6 +47,7 @@ placed AS (
     CASE WHEN orders.amount < 0 THEN 0 ELSE 1 END AS purchase,
     orders.amount,
     orders.cost,
+    orders.list_price,
     orders.points_earned
   FROM drawn
   JOIN campaigns
@@ -63,6 +65,7 @@ SELECT
   CAST(COALESCE(SUM(amount), 0) AS DOUBLE PRECISION) AS amount,
   CAST(COALESCE(SUM(amount - cost), 0) AS DOUBLE PRECISION) AS margin,
   COUNT(CASE WHEN cost IS NULL THEN 1 END) AS cost_missing,
+  CAST(COALESCE(SUM(COALESCE(list_price, amount)), 0) AS DOUBLE PRECISION) AS listed,
   CAST(COALESCE(SUM(points_earned), 0) AS DOUBLE PRECISION) AS points
 FROM (
   SELECT
@@ -78,6 +81,7 @@ FROM (
     purchase,
     amount,
     cost,
+    list_price,
     points_earned
   FROM placed
   WHERE passed <= CAST($after AS BIGINT)
