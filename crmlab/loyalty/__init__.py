@@ -8,6 +8,7 @@ from crmlab.loyalty.four_cases import FourCases, four_cases
 from crmlab.loyalty.future import RepeatPurchases, repeat_buying
 from crmlab.loyalty.future_value import FutureValue, future_value
 from crmlab.loyalty.gaps import PurchaseGaps, purchase_gaps
+from crmlab.loyalty.hazards import Hazards, hazards
 from crmlab.loyalty.holdout import Holdout, holdout
 from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
 from crmlab.loyalty.incentive_plan import incentive_plan, knapsack
@@ -16,6 +17,8 @@ from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
 from crmlab.loyalty.lifecycle import Lifecycle, incentives, lifecycle
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
 from crmlab.loyalty.loyalty_layers import LoyaltyLayers, loyalty_layers
+from crmlab.loyalty.loyalty_reliability import LoyaltyReliability, loyalty_reliability
+from crmlab.loyalty.loyalty_validity import LoyaltyValidity, loyalty_validity
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
 from crmlab.loyalty.offer_contrast import OfferContrast, offer_contrast
 from crmlab.loyalty.offer_timing import OfferTiming, offer_timing
@@ -37,6 +40,7 @@ __all__ = [
     "AliveCheck",
     "FourCases",
     "FutureValue",
+    "Hazards",
     "Holdout",
     "ImmortalTime",
     "Incidents",
@@ -44,6 +48,8 @@ __all__ = [
     "Lifecycle",
     "LoyaltyIndex",
     "LoyaltyLayers",
+    "LoyaltyReliability",
+    "LoyaltyValidity",
     "OfferContrast",
     "OfferTiming",
     "Offers",
@@ -65,6 +71,7 @@ __all__ = [
     "explore_points",
     "four_cases",
     "future_value",
+    "hazards",
     "holdout",
     "immortal_time",
     "incentive_plan",
@@ -78,6 +85,8 @@ __all__ = [
     "loyalty_index",
     "loyalty_layers",
     "loyalty_measures",
+    "loyalty_reliability",
+    "loyalty_validity",
     "offer_contrast",
     "offer_timing",
     "offers",

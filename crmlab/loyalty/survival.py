@@ -77,7 +77,7 @@ class Survival(Result):
         Of all groups together; None where they cannot be compared.
     pairs : pandas.DataFrame
         Where asked for, the log-rank test of each pair: group, compared_with, probability,
-        adjusted (Holm), differs.
+        corrected (Holm), differs.
     found : Stays
     groups : Groups
     check : RuleCheck or None
@@ -547,7 +547,7 @@ def _compared(frame: pd.DataFrame, groups: Groups, level: float) -> pd.DataFrame
         rows.append((one, other, test.chance if test else np.nan))
     table = pd.DataFrame(rows, columns=["group", "compared_with", "probability"])
     holds, adjusted = holm(table["probability"], level)
-    return table.assign(adjusted=adjusted, differs=holds)
+    return table.assign(corrected=adjusted, differs=holds)
 
 
 def _rule_check(crm: Workspace, silence: int) -> RuleCheck | None:

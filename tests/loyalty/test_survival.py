@@ -107,7 +107,7 @@ def test_pairs_are_compared_only_if_asked_for_and_corrected():
     pairs = survival(crm, by="region", pairs=True).pairs
     chance = pairs["probability"].to_numpy()
     assert pairs["differs"].sum() == 2
-    assert pairs["adjusted"].min() == pytest.approx(3 * chance.min())
+    assert pairs["corrected"].min() == pytest.approx(3 * chance.min())
     assert "these differ" in survival(crm, by="region", pairs=True).reading()
 
 
