@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 
 Loyal = Literal["bought", "intention"]
 
+#: What each rule of loyalty needs.
+NEEDED: dict[str, dict[str, list[str]]] = {
+    "bought": {"surveys": ["answered_at"], "orders": ["customer_id", "ordered_at"]},
+    "intention": {"surveys": ["repurchase_intention"]},
+}
 #: The cases, from the best; the last two are the dissatisfied.
 CASES = ("satisfied_loyal", "satisfied_not_loyal", "dissatisfied_loyal", "dissatisfied_not_loyal")
 CAPTIVE = "dissatisfied_loyal"
@@ -133,9 +138,11 @@ class FourCases(Result):
             )
             axes.text(
                 x + 0.5, y + 0.2,
-                _("{low} to {high}; {answers} answers").format(
-                    low=written["low"], high=written["high"], answers=number(row["answers"])
-                ),
+                ngettext(
+                    "{low} to {high}; {answers} answer",
+                    "{low} to {high}; {answers} answers",
+                    int(row["answers"]),
+                ).format(low=written["low"], high=written["high"], answers=number(row["answers"])),
                 ha="center", va="center", fontsize=9.5, color=charts.MUTED,
             )  # fmt: skip
         axes.set_xlim(0, 2)
@@ -152,7 +159,7 @@ class FourCases(Result):
         return _("Satisfied ({points} or more)").format(points=number(self.satisfied_from))
 
     def _dissatisfied(self) -> str:
-        return _("Less satisfied (below {points})").format(points=number(self.satisfied_from))
+        return _("Dissatisfied (below {points})").format(points=number(self.satisfied_from))
 
     def _loyal(self) -> str:
         return _("Bought\nagain") if self.loyal == "bought" else _("Intends\nto")
@@ -208,13 +215,17 @@ class FourCases(Result):
             )
             for case in CASES
         ]
-        return _(
+        count = int(self.table["answers"].sum())
+        return ngettext(
             "Satisfied is who gave {points} points or more, dissatisfied who gave fewer; loyal is "
-            "who {rule}. Of {answers} answers: {cases}. {intervals}"
+            "who {rule}. Of {answers} answer: {cases}. {intervals}",
+            "Satisfied is who gave {points} points or more, dissatisfied who gave fewer; loyal is "
+            "who {rule}. Of {answers} answers: {cases}. {intervals}",
+            count,
         ).format(
             points=number(self.satisfied_from),
             rule=self._rule(),
-            answers=number(self.table["answers"].sum()),
+            answers=number(count),
             cases=_("; ").join(said),
             intervals=intervals_in_brackets(CONFIDENCE),
         )
@@ -338,12 +349,20 @@ class FourCases(Result):
         )
 
 
-@measure(needs={"surveys": ["customer_id", "overall"]})
+@measure(
+    needs=[
+        {
+            "surveys": ["customer_id", "overall", "answered_at"],
+            "orders": ["customer_id", "ordered_at"],
+        },
+        {"surveys": ["customer_id", "overall", "repurchase_intention"]},
+    ]
+)
 def four_cases(
     crm: Workspace,
     *,
     satisfied_from: int = 4,
-    loyal: Loyal = "bought",
+    loyal: Loyal | None = None,
     days: int = 60,
     wave: str | None = None,
 ) -> FourCases:
@@ -356,9 +375,9 @@ def four_cases(
         customer_id, ordered_at; for ``"intention"`` surveys.repurchase_intention.
     satisfied_from : int
         Points of overall satisfaction, 2 to 5, from which a customer is satisfied.
-    loyal : {"bought", "intention"}
+    loyal : {"bought", "intention"}, optional
         Loyal in behaviour: bought again within `days` after the day of the answer. Or in attitude:
-        4 or 5 points of intention to buy again.
+        4 or 5 points of intention to buy again. By default the first, where the data show it.
     days : int
         1 to 365.
     wave : str, optional
@@ -393,8 +412,9 @@ def four_cases(
     22(2), 99-113, on attitude and behaviour.
     """
     _check(crm, satisfied_from, loyal, days)
+    rule: Loyal = loyal or ("intention" if crm.missing(NEEDED["bought"]) else "bought")
     found, workspace = answers_of(crm)
-    judged, left_out, usual = _judged(workspace, found.frame, loyal, days)
+    judged, left_out, usual = _judged(workspace, found.frame, rule, days)
     satisfied = judged["overall"] >= satisfied_from
     place = np.where(satisfied, 0, 2) + np.where(judged["loyal"], 0, 1)
     judged["case"] = np.asarray(CASES, dtype=object)[place]
@@ -405,7 +425,7 @@ def four_cases(
     return FourCases(
         _table(chosen),
         Context.of(crm),
-        loyal,
+        rule,
         days,
         satisfied_from,
         wave or "",
@@ -421,21 +441,18 @@ def four_cases(
     )
 
 
-def _check(crm: Workspace, satisfied_from: int, loyal: str, days: int) -> None:
+def _check(crm: Workspace, satisfied_from: int, loyal: str | None, days: int) -> None:
     if satisfied_from not in range(2, 6):
         raise CrmlabError(
             _("satisfied_from = {value} is not from 2 to 5 points.").format(value=satisfied_from)
         )
-    if loyal not in ("bought", "intention"):
+    if loyal not in (None, *NEEDED):
         raise CrmlabError(
             _("loyal is 'bought' or 'intention'; it is {loyal}.").format(loyal=repr(loyal))
         )
     if not 1 <= days <= 365:
         raise CrmlabError(_("days = {value} is not from 1 to 365.").format(value=days))
-    needs: dict[str, list[str]] = {"surveys": ["repurchase_intention"]}
-    if loyal == "bought":
-        needs = {"surveys": ["answered_at"], "orders": ["customer_id", "ordered_at"]}
-    missing = crm.missing(needs)
+    missing = crm.missing(NEEDED[loyal]) if loyal else {}
     if missing:
         columns = ", ".join(f"{table}.{name}" for table in missing for name in missing[table])
         raise MissingColumns(

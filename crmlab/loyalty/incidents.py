@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 
 Kind = Literal["late", "damaged", "any"]
 
+#: Columns of orders that show each fault; any of these sets is enough.
+SHOWN_BY = {
+    "late": (("on_time",), ("promised_at", "delivered_at")),
+    "damaged": (("damaged",),),
+    "documents": (("documents_ok",),),
+    "short": (("quantity_ordered", "quantity_delivered"),),
+}
 #: Days before an order in which its customer's history is looked at.
 HISTORY = 90
 #: Classes of orders in these days, and of days since the last: each begins at its number.
@@ -126,23 +133,25 @@ class Incidents(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
-        judged = self.table.dropna(subset=["low"])
-        places = np.arange(len(judged))[::-1]
+        places = np.arange(len(self.table))[::-1]
         colours = [
             {"naive": charts.GREY, "matched": charts.ORANGE}.get(code, charts.BLUE)
-            for code in judged["comparison"]
+            for code in self.table["comparison"]
         ]
+        # Without an interval only the point is drawn.
+        middle = self.table["difference"]
+        low, high = self.table["low"].fillna(middle), self.table["high"].fillna(middle)
         axes.axvline(0, color=charts.MUTED, linewidth=1)
-        axes.hlines(places, 100 * judged["low"], 100 * judged["high"], color=colours, linewidth=3)
-        axes.scatter(100 * judged["difference"], places, color=colours, s=60, zorder=3)
+        axes.hlines(places, 100 * low, 100 * high, color=colours, linewidth=3)
+        axes.scatter(100 * middle, places, color=colours, s=60, zorder=3)
         labels = [
             _("{name} ({count})").format(
                 name=self._name(row["comparison"]), count=number(row["incidents"])
             )
-            for _i, row in judged.iterrows()
+            for _i, row in self.table.iterrows()
         ]
         axes.set_yticks(places, labels)
-        axes.set_ylim(-0.6, max(len(judged) - 0.4, 0.6))
+        axes.set_ylim(-0.6, len(places) - 0.4)
         axes.set_xlabel(
             _("Bought again within {days} days: difference in points, with interval").format(
                 days=number(self.days)
@@ -193,14 +202,12 @@ class Incidents(Result):
 
     def alt(self) -> str:
         said = [
-            _("{name} {difference} ({low} to {high})").format(
-                name=self._name(row["comparison"]), **_points(row)
-            )
-            for _i, row in self.table.dropna(subset=["low"]).iterrows()
+            _("{name}: {apart}").format(name=self._name(row["comparison"]), apart=_apart(row))
+            for _i, row in self.table.iterrows()
         ]
-        return _(
-            "Differences in the share that bought again, with intervals, in points. {said}."
-        ).format(said=_("; ").join(said))
+        return _("Differences in the share that bought again, with intervals. {said}.").format(
+            said=_("; ").join(said)
+        )
 
     # --- the words
 
@@ -224,25 +231,22 @@ class Incidents(Result):
         said = {
             "late": _(
                 "{count} orders that came late were followed by another within {days} days in "
-                "{own} of cases, matched orders that went well in {others}: {difference} points "
-                "({low} to {high})."
+                "{own} of cases, matched orders that went well in {others}: {apart}."
             ),
             "damaged": _(
                 "{count} orders that came damaged were followed by another within {days} days in "
-                "{own} of cases, matched orders that went well in {others}: {difference} points "
-                "({low} to {high})."
+                "{own} of cases, matched orders that went well in {others}: {apart}."
             ),
             "any": _(
                 "{count} orders that went wrong were followed by another within {days} days in "
-                "{own} of cases, matched orders that went well in {others}: {difference} points "
-                "({low} to {high})."
+                "{own} of cases, matched orders that went well in {others}: {apart}."
             ),
         }[self.kind].format(
             count=number(row["incidents"]),
             own=percent(row["again"]),
             others=percent(row["again_others"]),
             days=number(self.days),
-            **_points(row),
+            apart=_apart(row),
         )
         if np.isnan(row["low"]):
             said += " " + _("An interval cannot be given: too few customers, or none that differs.")
@@ -261,10 +265,15 @@ class Incidents(Result):
 
     def _naive(self) -> str:
         row = self._row("naive")
-        return _(
-            "Compared with all orders that went well, unlike as they are, it would be {difference} "
-            "points ({low} to {high}), and {ratio} of their number of orders."
-        ).format(ratio=_share(row["ratio"]), **_points(row))
+        said = _(
+            "Compared with all orders that went well, unlike as they are, it would be {apart}."
+        ).format(apart=_apart(row))
+        if np.isnan(row["ratio"]):
+            return said
+        ratio = _("Of the number of their orders afterwards it would be {ratio}.").format(
+            ratio=percent(row["ratio"], 0)
+        )
+        return f"{said} {ratio}"
 
     def _balance(self) -> str:
         own = self.balance[self.balance["characteristic"] != "incidents_before"]
@@ -283,16 +292,16 @@ class Incidents(Result):
         if judged.empty:
             return ""
         said = [
-            _("{name} {difference} ({low} to {high}), orders {ratio}").format(
+            _("{name}: {apart}, orders {ratio}").format(
                 name=self._name(row["comparison"]),
                 ratio=_share(row["ratio"]),
-                **_points(row),
+                apart=_apart(row),
             )
             for _i, row in judged.iterrows()
         ]
         return _(
-            "Told apart, in points, with intervals corrected for {count} groups: {said}. Seldom is "
-            "{seldom} orders or fewer in the {history} days before. Who complains has chosen to: "
+            "Told apart, with intervals corrected for {count} groups: {said}. Seldom is {seldom} "
+            "orders or fewer in the {history} days before. Who complains has chosen to: "
             "that is no experiment."
         ).format(
             count=number(len(judged)),
@@ -335,11 +344,17 @@ class Incidents(Result):
         )
 
 
-@measure(needs={"orders": ["customer_id", "ordered_at"]})
+@measure(
+    needs=[
+        {"orders": ["customer_id", "ordered_at", *columns]}
+        for ways in SHOWN_BY.values()
+        for columns in ways
+    ]
+)
 def incidents(
     crm: Workspace,
     *,
-    kind: Kind = "late",
+    kind: Kind | None = None,
     days: int = 60,
     match: Sequence[str] | None = None,
 ) -> Incidents:
@@ -351,7 +366,8 @@ def incidents(
         With orders: customer_id, ordered_at, and what shows a fault: on_time, or promised_at and
         delivered_at (late); damaged; documents_ok and quantity_ordered with quantity_delivered
         count too where they are. complaints.order_id tells who complained.
-    kind : {"late", "damaged", "any"}
+    kind : {"late", "damaged", "any"}, optional
+        By default late, where the data show it, else damaged, else any.
     days : int
         7 to 365 days after the day of the order.
     match : sequence of str, optional
@@ -395,7 +411,8 @@ def incidents(
     """
     _check(crm, kind, days)
     workspace, part = some_customers(crm)
-    frame, left_out = _orders(workspace, kind, days)
+    asked = kind or _first_kind(workspace)
+    frame, left_out = _orders(workspace, asked, days)
     chosen = _columns(workspace, frame, match)
     classes = _classes(frame, chosen)
     matched = coarsened_exact(frame["wrong"], classes)
@@ -411,7 +428,7 @@ def incidents(
     return Incidents(
         _table(frame, classes, matched.weights),
         Context.of(crm),
-        kind,
+        asked,
         days,
         tuple(chosen),
         wrong,
@@ -429,23 +446,19 @@ def incidents(
     )
 
 
-def _check(crm: Workspace, kind: str, days: int) -> None:
-    if kind not in ("late", "damaged", "any"):
+def _check(crm: Workspace, kind: str | None, days: int) -> None:
+    if kind not in (None, "late", "damaged", "any"):
         raise CrmlabError(
             _("kind is 'late', 'damaged' or 'any'; it is {kind}.").format(kind=repr(kind))
         )
     if not 7 <= days <= 365:
         raise CrmlabError(_("days = {value} is not from 7 to 365.").format(value=days))
-    shows = {
-        "late": [["on_time"], ["promised_at", "delivered_at"]],
-        "damaged": [["damaged"]],
-        "documents": [["documents_ok"]],
-        "short": [["quantity_ordered", "quantity_delivered"]],
-    }
-    needed = KINDS if kind == "any" else (kind,)
-    if any(crm.has("orders", *names) for one in needed for names in shows[one]):
+    if kind is None:
         return
-    columns = shows[needed[0]][0]
+    needed = KINDS if kind == "any" else (kind,)
+    if any(crm.has("orders", *names) for one in needed for names in SHOWN_BY[one]):
+        return
+    columns = SHOWN_BY[needed[0]][0]
     raise MissingColumns(
         _(
             "incidents() with kind={kind} needs {columns}, which {source} does not have. "
@@ -458,6 +471,12 @@ def _check(crm: Workspace, kind: str, days: int) -> None:
         measure="loyalty.incidents",
         missing={"orders": tuple(columns)},
     )
+
+
+def _first_kind(crm: Workspace) -> Kind:
+    kinds: tuple[Kind, ...] = ("late", "damaged")
+    shown_ = [one for one in kinds if any(crm.has("orders", *ways) for ways in SHOWN_BY[one])]
+    return shown_[0] if shown_ else "any"
 
 
 def _exclusions(counts: dict[str, int], record: str) -> tuple[Exclusion, ...]:
@@ -632,5 +651,9 @@ def _share(ratio: float) -> str:
     return _("not known") if np.isnan(ratio) else percent(ratio, 0)
 
 
-def _points(row: pd.Series) -> dict[str, str]:
-    return {name: number(100 * row[name], 1) for name in ("difference", "low", "high")}
+def _apart(row: pd.Series) -> str:
+    """A difference of shares in points, with its interval if there is one."""
+    value, low, high = (number(100 * row[name], 1) for name in ("difference", "low", "high"))
+    if np.isnan(row["low"]):
+        return _("{value} points").format(value=value)
+    return _("{value} points ({low} to {high})").format(value=value, low=low, high=high)

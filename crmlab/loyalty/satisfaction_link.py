@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
-from crmlab.language import _, number, percent
+from crmlab.language import _, ngettext, number, percent
 from crmlab.loyalty.answers import (
     TIED_FROM,
     answers_of,
@@ -123,7 +123,7 @@ class SatisfactionLink(Result):
         axes.axvspan(ZONE[0] - 0.3, ZONE[1] + 0.3, color="#eceff3", zorder=0)
         axes.axhline(1, color=charts.MUTED, linewidth=1)
         ends = np.array([judged["overall"].min(), judged["overall"].max()], float)
-        if not np.isnan(self.straight.value):
+        if not np.isnan(self.bent):
             axes.plot(
                 ends, self.straight.value ** (ends - MIDDLE), "--", color=charts.GREY, linewidth=1.5
             )
@@ -136,7 +136,11 @@ class SatisfactionLink(Result):
         _ratio_ticks(axes, float(low.min()), float(high.max()))
         axes.set_xlim(0.5, 5.5)
         axes.set_xticks(LEVELS)
-        axes.set_xlabel(_("Overall satisfaction; dashed: a straight line; bars: 95% interval"))
+        axes.set_xlabel(
+            _("Overall satisfaction; bars: 95% interval")
+            if np.isnan(self.bent)
+            else _("Overall satisfaction; dashed: a straight line; bars: 95% interval")
+        )
         axes.set_ylabel(
             _("Orders in the following months,\nratio to those after 3 points")
             if self.outcome == "orders"
@@ -188,10 +192,14 @@ class SatisfactionLink(Result):
             else _("of all customers, those who cannot choose among them")
         )
         if self.outcome == "orders":
-            said = _(
+            said = ngettext(
+                "Orders in the month after that of the order asked about, relative to those after "
+                "3 or 4 points: {low} after 1 or 2 points, {high} after 5, in {answers} answers "
+                "{known}. {intervals}",
                 "Orders in the {months} months after that of the order asked about, relative to "
                 "those after 3 or 4 points: {low} after 1 or 2 points, {high} after 5, in "
-                "{answers} answers {known}. {intervals}"
+                "{answers} answers {known}. {intervals}",
+                self.months,
             )
         else:
             said = _(
@@ -276,9 +284,11 @@ class SatisfactionLink(Result):
 
     def _define(self) -> Definition:
         return Definition(
-            numerator=_("Orders in the {months} whole months after that of the order").format(
-                months=number(self.months)
-            )
+            numerator=ngettext(
+                "Orders in the whole month after that of the order",
+                "Orders in the {months} whole months after that of the order",
+                self.months,
+            ).format(months=number(self.months))
             if self.outcome == "orders"
             else _("Intention to buy again, 1 to 5 points"),
             denominator=_("Answered questionnaires of named customers, one a customer and month")
@@ -327,11 +337,23 @@ class SatisfactionLink(Result):
         )
 
 
-@measure(needs={"surveys": ["customer_id", "overall"]})
+@measure(
+    needs=[
+        {
+            "surveys": ["customer_id", "overall", "order_id"],
+            "orders": ["order_id", "customer_id", "ordered_at"],
+        },
+        {
+            "surveys": ["customer_id", "overall", "answered_at"],
+            "orders": ["customer_id", "ordered_at"],
+        },
+        {"surveys": ["customer_id", "overall", "repurchase_intention"]},
+    ]
+)
 def satisfaction_link(
     crm: Workspace,
     *,
-    outcome: Outcome = "orders",
+    outcome: Outcome | None = None,
     months: int = 2,
     margin: float | None = None,
 ) -> SatisfactionLink:
@@ -343,8 +365,9 @@ def satisfaction_link(
         With surveys: customer_id, overall. For ``outcome="orders"`` also orders: customer_id,
         ordered_at, and surveys.order_id with orders.order_id, or surveys.answered_at; for
         ``"intention"`` surveys.repurchase_intention. surveys.share_of_needs tells the captive.
-    outcome : {"orders", "intention"}
-        Orders in the months after that of the order asked about, or the intention to buy again.
+    outcome : {"orders", "intention"}, optional
+        Orders in the months after that of the order asked about, or the intention to buy again. By
+        default the first, where the data show it.
     months : int
         1 to 12 whole calendar months.
     margin : float, optional
@@ -389,9 +412,9 @@ def satisfaction_link(
     V. and Kamakura, W. A. (2001), Journal of Marketing Research 38, 131-142. Heskett, J. L. et al.
     (1994), Harvard Business Review 72(2), 164-174, on the zone of indifference.
     """
-    limit = _checked(crm, outcome, months, margin)
+    chosen, limit = _checked(crm, outcome, months, margin)
     found, workspace = answers_of(crm)
-    if outcome == "orders":
+    if chosen == "orders":
         frame, left_out = later_orders(workspace, found.frame, months)
     else:
         frame, left_out = intended(workspace, found.frame)
@@ -404,22 +427,22 @@ def satisfaction_link(
         _("a level that too few gave"): len(all_free) - len(free),
     }
     left_out += tuple(of_questionnaires(why, count) for why, count in counts.items() if count)
-    controls = _controls(free, outcome)
+    controls = _controls(free, chosen)
     dummies = {str(level): free["overall"] == level for level in judged if level != MIDDLE}
-    levels = _fitted(free, dummies, controls, outcome)
+    levels = _fitted(free, dummies, controls, chosen)
     names = list(dict.fromkeys(name.split("=")[0] for name in controls))
     return SatisfactionLink(
         _table(all_free, levels, judged),
         Context.of(crm),
-        outcome,
+        chosen,
         months,
         limit,
-        _ends(free, controls, outcome),
+        _ends(free, controls, chosen),
         _ratio(levels, "4", 0.9),
         _line(levels, judged),
         _bent(levels, judged),
-        _of_tied(of_tied, outcome),
-        _within(free) if outcome == "orders" else pd.DataFrame(),
+        _of_tied(of_tied, chosen),
+        _within(free) if chosen == "orders" else pd.DataFrame(),
         known,
         tuple(names),
         free[["customer_id", "overall", "later", "weight", *names]],
@@ -428,22 +451,23 @@ def satisfaction_link(
     )
 
 
-def _checked(crm: Workspace, outcome: str, months: int, margin: float | None) -> float:
-    if outcome not in MARGINS:
+def _checked(
+    crm: Workspace, outcome: str | None, months: int, margin: float | None
+) -> tuple[Outcome, float]:
+    """The outcome, by default the first that the data show, and the margin that goes with it."""
+    if outcome not in (None, *MARGINS):
         raise CrmlabError(
             _("outcome is 'orders' or 'intention'; it is {outcome}.").format(outcome=repr(outcome))
         )
     if months not in range(1, 13):
         raise CrmlabError(_("months = {value} is not from 1 to 12.").format(value=months))
-    limit = MARGINS[outcome] if margin is None else margin
-    if not 1 < limit <= 10:
-        raise CrmlabError(_("margin = {value} is not above 1 and at most 10.").format(value=limit))
-    needs: dict[str, list[str]] = {"surveys": ["repurchase_intention"]}
-    if outcome == "orders":
-        linked = not crm.missing({"surveys": ["order_id"], "orders": ["order_id"]})
-        needs = {"orders": ["customer_id", "ordered_at"]}
-        needs |= {} if linked else {"surveys": ["answered_at"]}
-    missing = crm.missing(needs)
+    linked = not crm.missing({"surveys": ["order_id"], "orders": ["order_id"]})
+    needs: dict[str, dict[str, list[str]]] = {
+        "orders": {"orders": ["customer_id", "ordered_at"]}
+        | ({} if linked else {"surveys": ["answered_at"]}),
+        "intention": {"surveys": ["repurchase_intention"]},
+    }
+    missing = crm.missing(needs[outcome]) if outcome else {}
     if missing:
         columns = ", ".join(f"{table}.{name}" for table in missing for name in missing[table])
         raise MissingColumns(
@@ -454,7 +478,12 @@ def _checked(crm: Workspace, outcome: str, months: int, margin: float | None) ->
             measure="loyalty.satisfaction_link",
             missing=missing,
         )
-    return limit
+    by_orders = outcome == "orders" or (outcome is None and not crm.missing(needs["orders"]))
+    chosen: Outcome = "orders" if by_orders else "intention"
+    limit = MARGINS[chosen] if margin is None else margin
+    if not 1 < limit <= 10:
+        raise CrmlabError(_("margin = {value} is not above 1 and at most 10.").format(value=limit))
+    return chosen, limit
 
 
 # --- the regressions

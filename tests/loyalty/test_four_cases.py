@@ -93,7 +93,8 @@ def test_loyal_in_attitude_needs_no_orders():
     assert found.table["answers"].tolist() == [1, 1, 1, 0]
     assert found.exclusions[0].count == 1
     with pytest.raises(MissingColumns, match=r"orders\.customer_id"):
-        four_cases(workspace(surveys))
+        four_cases(workspace(surveys), loyal="bought")
+    assert four_cases(workspace(surveys)).loyal == "intention"
 
 
 def test_shares_are_weighted_with_customers_as_clusters():

@@ -178,6 +178,24 @@ def test_what_cannot_be_done_is_said():
         incidents(workspace([order(1, "A", "2025-02-01")], as_of="2025-02-28"))
 
 
+def test_without_being_told_the_first_fault_that_the_data_show_is_looked_at():
+    damaged = [
+        {name: value for name, value in one.items() if name != "on_time"}
+        | {"damaged": not one["on_time"], "documents_ok": one["on_time"]}
+        for one in twins(3)
+    ]
+    first = {"order_id": "f", "customer_id": "nobody", "ordered_at": FIRST, "damaged": False}
+    frame = pd.DataFrame([first | {"documents_ok": True}, *damaged])
+    assert incidents(workspace(twins(3))).kind == "late"
+    assert incidents(from_frames({"orders": frame}, as_of=AS_OF)).kind == "damaged"
+    rest = frame.drop(columns="damaged")
+    found = incidents(from_frames({"orders": rest}, as_of=AS_OF))
+    assert (found.kind, found.found) == ("any", 3)
+    bare = from_frames({"orders": rest.drop(columns="documents_ok")}, as_of=AS_OF)
+    with pytest.raises(MissingColumns, match=r"orders\.on_time"):
+        incidents(bare)
+
+
 def test_of_the_company_matched_customers_buy_less_after_a_late_order(company):
     found = incidents(company)
     row = row_of(found)

@@ -185,7 +185,8 @@ def test_without_weights_odds_are_those_of_statsmodels_ordered_logit():
         for n, (level, value) in enumerate(zip(levels, intends, strict=True))
     ]
     crm = from_frames({"surveys": pd.DataFrame(surveys)}, as_of="2025-02-28")
-    found = satisfaction_link(crm, outcome="intention")
+    found = satisfaction_link(crm)
+    assert found.outcome == "intention"
     dummies = pd.DataFrame({str(level): levels == level for level in (1, 2, 4, 5)}).astype(float)
     fit = OrderedModel(intends, dummies, distr="logit").fit(method="bfgs", disp=0)
     own = found.table[found.table["overall"] != 3]
@@ -264,6 +265,8 @@ def test_what_is_missing_is_named():
         satisfaction_link(workspace(surveys, orders), outcome="intention")
     alone = from_frames({"surveys": pd.DataFrame(surveys)}, as_of="2025-02-28")
     with pytest.raises(MissingColumns, match=r"orders\.customer_id"):
+        satisfaction_link(alone, outcome="orders")
+    with pytest.raises(MissingColumns, match=r"orders\.order_id"):
         satisfaction_link(alone)
 
 
