@@ -316,8 +316,8 @@ class LoyaltyLayers(Result):
             method=_(
                 "Means weighted as in the scorecard, 95% t intervals over customers; a tier "
                 "against the others together, corrected for their number (Holm). Shares with "
-                "Wilson intervals on the effective number. Layers after Oliver (1999), patterns after "
-                "Dick and Basu (1994)."
+                "Wilson intervals on the effective number. Layers after Oliver (1999), patterns "
+                "after Dick and Basu (1994)."
             ),
             source=self.context.source,
             exclusions=self.measured.exclusions + ((few,) if self.too_few else ()),
