@@ -26,6 +26,7 @@ from crmlab.loyalty.offers import Offers, offers
 from crmlab.loyalty.points import PointsProgramme, points_programme
 from crmlab.loyalty.points_explorer import explore_points
 from crmlab.loyalty.price import PriceResponse, price_response
+from crmlab.loyalty.renewal import ContractRenewal, renewal
 from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
 from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
 from crmlab.loyalty.scorecard import Scorecard, scorecard
@@ -38,6 +39,7 @@ from crmlab.loyalty.van_westendorp import PriceMeter, van_westendorp
 __all__ = [
     "Alive",
     "AliveCheck",
+    "ContractRenewal",
     "FourCases",
     "FutureValue",
     "Hazards",
@@ -93,6 +95,7 @@ __all__ = [
     "points_programme",
     "price_response",
     "purchase_gaps",
+    "renewal",
     "repeat_buying",
     "repeat_purchase",
     "retention",

@@ -172,7 +172,7 @@ class _Curve:
         self.dot.set_data([retention], [value])
         self.label.set_text(money(value, self.currency))
         self.label.set_position((retention - 0.02, value))
-        self.label.set_ha("right" if retention > 0.3 else "left")
+        self.label.set_horizontalalignment("right" if retention > 0.3 else "left")
         self.axes.set_ylim(0, max(values[-1] * 1.05, 1e-9))
 
 
