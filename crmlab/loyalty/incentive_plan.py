@@ -125,6 +125,7 @@ class IncentivePlan(Result):
     def reading(self) -> str:
         parts = [
             self._plan(),
+            self._left_over(),
             self._how_sure(),
             self._rejected(),
             self._untested(),
@@ -173,15 +174,16 @@ class IncentivePlan(Result):
         budget = (
             _("Within the budget of {budget}")
             if self.budget_given
-            else _("Within a budget of {budget}, half of what everything that pays would cost,")
+            else _("Within a budget of {budget}, which a campaign has given away on average,")
         ).format(budget=self._money(self.budget))
         chosen = self.chosen()
         if chosen.empty:
             return _("{budget} nothing is chosen: no tested incentive pays.").format(budget=budget)
-        return _(
+        plan = _(
             "{budget} the plan is: {pairs}. It costs {spent} and is expected to bring {gain} "
             "({low} to {high}) after that cost, over {periods} periods. {intervals}"
-        ).format(
+        )
+        return plan.format(
             budget=budget,
             pairs=self._listed(chosen),
             spent=self._money(self.spent),
@@ -191,6 +193,16 @@ class IncentivePlan(Result):
             periods=number(self.returns.periods),
             intervals=intervals_in_brackets(self.confidence),
         )
+
+    def _left_over(self) -> str:
+        useful = self.table[self.table["total"] > 0]
+        best = useful.groupby("stage")["total"].max().sum()
+        if useful.empty or not np.isclose(best, self.gain):
+            return ""
+        return _(
+            "{left} of the budget are left: every stage for which something is expected to pay has "
+            "got it, and spending the rest would lose money."
+        ).format(left=self._money(self.budget - self.spent))
 
     def _how_sure(self) -> str:
         parts = [
@@ -298,8 +310,7 @@ def incentive_plan(
         With assignments: customer_id, campaign, arm, assigned_at; orders: customer_id, ordered_at,
         amount, cost; list_price to see what a discount gives away.
     budget : float, optional
-        Money for one round of offers; by default half of what it costs to give each stage the
-        tested incentive that pays best there.
+        Money for one round of offers; by default what a campaign has given away on average.
     assumed : mapping of str to float, optional
         For incentives of the course that nobody has tested, the change of orders that is assumed,
         such as ``{"call": 0.05}``; they can then be chosen, and are marked as not tested.
@@ -317,9 +328,9 @@ def incentive_plan(
         `.table` has a row per stage and incentive, in the order of a life: stage, incentive,
         tested, customers (in the stage on the last day), lift (share by which orders change),
         lift_low, lift_high, break_even (the lift at which it pays for itself; missing where no lift
-        would), cost_each and cost (money expected to be given away), gain (expected profit per customer
-        after that cost), gain_low, gain_high, total (gain of all), chosen, chosen_share (of the
-        plans made again).
+        would), cost_each and cost (money expected to be given away), gain (expected profit per
+        customer after that cost), gain_low, gain_high, total (gain of all), chosen, chosen_share
+        (of the plans made again).
 
     Raises
     ------
@@ -353,7 +364,7 @@ def incentive_plan(
     place = [ORDER.index(one) if one in ORDER else len(ORDER) for one in table["stage"]]
     order = np.lexsort([~table["tested"], place])
     table, drawn = table.iloc[order].reset_index(drop=True), drawn[:, order]
-    limit = _half_of_all(table) if budget is None else float(budget)
+    limit = max(found.campaign_cost, 0.0) if budget is None else float(budget)
     table["chosen"], table["chosen_share"] = _planned(table, drawn, limit)
     chosen = table["chosen"].to_numpy(bool)
     sums = drawn[:, chosen] @ table.loc[chosen, "customers"].to_numpy(float)
@@ -500,13 +511,6 @@ def _untested(
         drawn.append(np.full(len(found.draws), gain))
     columns = np.column_stack(drawn) if drawn else np.empty((len(found.draws), 0))
     return pd.DataFrame(rows), columns
-
-
-def _half_of_all(table: pd.DataFrame) -> float:
-    """Half of what it costs to give each stage the incentive that pays best there."""
-    paying = table[(table["total"] > 0) & table["tested"]]
-    best = paying.sort_values("total", ascending=False).drop_duplicates("stage")
-    return float(best["cost"].sum() / 2)
 
 
 def _planned(table: pd.DataFrame, drawn: Array, budget: float) -> tuple[NDArray[np.bool_], Array]:

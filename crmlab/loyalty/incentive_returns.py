@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number
 from crmlab.loyalty.offered import Offered, offered
+from crmlab.loyalty.offers import independent
 from crmlab.loyalty.stages import LEAST_DAYS, stages
 from crmlab.show.result import Exclusion
 from crmlab.stats.counts import poisson
@@ -44,6 +45,8 @@ class IncentiveReturns:
         By arm: standard deviation of the true log ratios between stages, as estimated.
     periods : int
         How many the gain is of.
+    campaign_cost : float
+        What a campaign gave away on average; money.
     exclusions : tuple of Exclusion
     """
 
@@ -51,6 +54,7 @@ class IncentiveReturns:
     draws: Array
     spread: pd.Series
     periods: int
+    campaign_cost: float
     exclusions: tuple[Exclusion, ...]
 
 
@@ -94,7 +98,10 @@ def returns(crm: Workspace, *, holdout: str, after: int, draws: int, seed: int) 
     table = effects.merge(_money(found, stage, judged, point), on=["stage", "arm"])
     drawn = _drawn(table, draws, seed)
     table["gain"] = _gain(table["listed"], table["margin"], table["given"], table["log_ratio"])
-    return IncentiveReturns(table, drawn, spread, after + 1, (*found.exclusions, *left_out))
+    given = table.groupby("arm")["given"].first().reindex(found.frame["arm"]).fillna(0.0)
+    cost = float(given @ found.of_period(found.listed, 0, after)) / len(found.campaigns)
+    left_out = (*found.exclusions, *left_out)
+    return IncentiveReturns(table, drawn, spread, after + 1, cost, left_out)
 
 
 def _gain(listed: Array, margin: Array, given: Array, log_ratio: Array) -> Array:
@@ -171,7 +178,8 @@ def _effects(
     orders = found.of_period(found.orders, 0, found.after)
     told = _told(orders, level.to_numpy(float), inside)
     levels = level.to_numpy(float)[told]
-    design = np.column_stack([treated[told], levels[:, levels.any(axis=0)], history[told]])
+    levels = levels[:, levels.any(axis=0)]
+    design = np.column_stack([treated[told], levels, independent(levels, [history[told]])])
     fit = poisson(orders[told], design, clusters=found.frame["customer_id"].to_numpy()[told])
     many = len(pairs)
     table = pd.DataFrame(pairs, columns=["stage", "arm"]).assign(
@@ -190,7 +198,7 @@ def _told(orders: Array, level: Array, inside: NDArray[np.bool_]) -> NDArray[np.
 
 def _towards_the_mean(rows: pd.DataFrame) -> pd.DataFrame:
     """The arm's log ratios drawn towards their mean (DerSimonian and Laird's random effects)."""
-    own, variance = rows["own"].to_numpy(), rows["own_error"].to_numpy() ** 2
+    own, variance = rows["own"].to_numpy(), rows["own_error"].clip(lower=1e-9).to_numpy() ** 2
     between = between_variance(own, variance)
     weight = 1 / (variance + between)
     mean, error = float(weight @ own / weight.sum()), float(weight.sum() ** -0.5)

@@ -452,12 +452,12 @@ def setting(found: Offered, *more: Array) -> Setting:
     return Setting(
         np.equal.outer(frame["arm"].to_numpy(), list(found.arms)).astype(float),
         campaigns,
-        _independent(campaigns, history),
+        independent(campaigns, history),
         pd.factorize(frame["customer_id"])[0],
     )
 
 
-def _independent(campaigns: Array, columns: Sequence[Array]) -> Array:
+def independent(campaigns: Array, columns: Sequence[Array]) -> Array:
     """Those of the columns that say more than the campaigns and the columns before them."""
     kept: list[Array] = []
     for column in columns:
@@ -549,7 +549,7 @@ def _part(at: Setting, rows: np.ndarray[Any, Any]) -> Setting:
     """The columns of some rows, without campaigns and history that say nothing there."""
     campaigns = at.campaigns[rows]
     campaigns = campaigns[:, campaigns.any(axis=0)]
-    history = _independent(campaigns, list(at.history[rows].T))
+    history = independent(campaigns, list(at.history[rows].T))
     return Setting(at.arms[rows], campaigns, history, at.who[rows])
 
 
