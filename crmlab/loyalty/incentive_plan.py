@@ -115,9 +115,9 @@ class IncentivePlan(Result):
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))
         axes.set_xlabel(
-            _(
-                "Expected gain per customer with interval, {currency}; in orange: in the plan"
-            ).format(currency=currency_name(self.context.currency))
+            _("Gain per customer with interval, {currency} (orange: in the plan)").format(
+                currency=currency_name(self.context.currency)
+            )
         )
         charts.set_title(axes, self.title())
         return axes
