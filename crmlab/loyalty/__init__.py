@@ -19,6 +19,7 @@ from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
 from crmlab.loyalty.loyalty_layers import LoyaltyLayers, loyalty_layers
 from crmlab.loyalty.loyalty_reliability import LoyaltyReliability, loyalty_reliability
 from crmlab.loyalty.loyalty_validity import LoyaltyValidity, loyalty_validity
+from crmlab.loyalty.membership import Membership, membership
 from crmlab.loyalty.nine_measures import index_weights, loyalty_measures
 from crmlab.loyalty.offer_contrast import OfferContrast, offer_contrast
 from crmlab.loyalty.offer_timing import OfferTiming, offer_timing
@@ -52,6 +53,7 @@ __all__ = [
     "LoyaltyLayers",
     "LoyaltyReliability",
     "LoyaltyValidity",
+    "Membership",
     "OfferContrast",
     "OfferTiming",
     "Offers",
@@ -89,6 +91,7 @@ __all__ = [
     "loyalty_measures",
     "loyalty_reliability",
     "loyalty_validity",
+    "membership",
     "offer_contrast",
     "offer_timing",
     "offers",
