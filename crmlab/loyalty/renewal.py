@@ -109,7 +109,8 @@ class ContractRenewal(Result):
         axes = charts.new_axes(ax)
         table = self.table
         axes.fill_between(
-            table["period"], table["expected_retention_low"], table["expected_retention_high"], color=charts.ORANGE,
+            table["period"], table["expected_retention_low"], table["expected_retention_high"],
+            color=charts.ORANGE,
             alpha=0.2, linewidth=0,
         )  # fmt: skip
         seen = table["contracts"].notna()
@@ -334,10 +335,10 @@ def renewal(
     -------
     ContractRenewal
         `.table` has a row per period of tenure, projected periods too: period, contracts (in force
-        at its start and observed to its end), not_renewed, retention, low, high (of those begun within the
-        data; missing where projected), expected_retention (of the model),
-        expected_retention_low, expected_retention_high, survival (share of all contracts in force after the period), survival_low,
-        survival_high.
+        at its start and observed to its end), not_renewed, retention, low, high (of those begun
+        within the data; missing where projected), expected_retention (of the model),
+        expected_retention_low, expected_retention_high, survival (share of all contracts in force
+        after the period), survival_low, survival_high.
 
     Raises
     ------
