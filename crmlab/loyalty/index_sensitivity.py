@@ -78,7 +78,11 @@ class IndexSensitivity(Result):
 
     def title(self) -> str:
         worst = self._single().sort_values("stays", kind="stable").iloc[0]
-        return _("{weighting}, {kept} of the {top} most loyal customers stay at the top").format(
+        return ngettext(
+            "{weighting}, {kept} of the {top} most loyal customer stays at the top",
+            "{weighting}, {kept} of the {top} most loyal customers stay at the top",
+            self.top,
+        ).format(
             weighting=_sentence_case(self._named(worst)),
             kept=percent(worst["stays"], 0),
             top=number(self.top),

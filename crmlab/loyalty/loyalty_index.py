@@ -150,7 +150,7 @@ class LoyaltyIndex(Result):
             else _("The company's loyalty index is {index} of 100 ({low} to {high}).")
         ).format(**self._written())
         rest = _(
-            "Half of the customers lie between {lower} and {upper}, in the {period}. {intervals}"
+            "Half of the customers lie between {lower} and {upper} ({period}). {intervals}"
         ).format(
             lower=number(lower, 1),
             upper=number(upper, 1),

@@ -93,12 +93,25 @@ class LoyaltyLayers(Result):
             return _("{layer} loyalty stands at {score} of 100").format(
                 layer=names[together.index[0]], score=number(together.iloc[0], 1)
             )
+        best, worst = str(together.idxmax()), str(together.idxmin())
+        if not self._apart(best, worst):
+            return _("The layers of loyalty do not differ by more than chance")
         return _("{best} loyalty stands highest ({high}), {worst} lowest ({low})").format(
-            best=names[together.idxmax()],
+            best=names[best],
             high=number(together.max(), 1),
-            worst=names[together.idxmin()].lower(),
+            worst=names[worst].lower(),
             low=number(together.min(), 1),
         )
+
+    def _apart(self, best: str, worst: str) -> bool:
+        """Whether the same customers score higher in one layer, picked out of several pairs."""
+        pairs = len(self.layers) * (len(self.layers) - 1) / 2
+        found = weighted.mean(
+            self.customers[best] - self.customers[worst],
+            weights=self.customers["weight"],
+            confidence=1 - (1 - CONFIDENCE) / pairs,
+        )
+        return bool(found.low > 0)
 
     def _widest(self) -> str:
         """The layer in which tiers lie farthest apart."""

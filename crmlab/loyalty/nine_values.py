@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.data.model import NO_TIME
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, day, number
 from crmlab.loyalty.nine_answers import Said, held, said_by_customers
@@ -77,6 +78,8 @@ class Measured:
 
     def period(self) -> str:
         """The period in words."""
+        if self.last == NO_TIME:
+            return _("no dates given")
         return _("{months} months up to {last}").format(
             months=number(self.months), last=day(self.last)
         )

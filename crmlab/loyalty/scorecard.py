@@ -184,7 +184,7 @@ class Scorecard(Result):
             )
         if unknown["no value"]:
             parts.append(
-                _("There is a column and nothing in it, in the {period}, for: {names}.").format(
+                _("There is a column and nothing in it ({period}) for: {names}.").format(
                     period=self.measured.period(), names=self._listed(unknown["no value"])
                 )
             )
@@ -202,8 +202,8 @@ class Scorecard(Result):
                 **self._scored(best), intervals=intervals_in_brackets(CONFIDENCE)
             )
         return _(
-            "Of the {period}: highest stands {best}, lowest {worst}. {intervals} Scores of "
-            "different scales can be compared only as far as their 0 and 100 mean the same."
+            "Highest stands {best}, lowest {worst} ({period}). {intervals} Scores of different "
+            "scales can be compared only as far as their 0 and 100 mean the same."
         ).format(
             period=self.measured.period(),
             best=_("{measure} with {score}").format(**self._scored(best)),

@@ -74,6 +74,24 @@ def test_a_score_at_the_cut_is_high():
         loyalty_layers(crm, cut=0)
 
 
+def test_layers_that_differ_by_chance_alone_are_not_ranked_in_the_title():
+    assert loyalty_layers(said()).title() == (
+        "The layers of loyalty do not differ by more than chance"
+    )
+    rng = np.random.default_rng(2)
+    ids = [str(number) for number in range(40)]
+    surveys = pd.DataFrame(
+        {
+            "response_id": ids,
+            "customer_id": ids,
+            "identification": rng.integers(4, 6, 40),
+            "brand_attention": rng.integers(1, 3, 40),
+        }
+    )
+    title = loyalty_layers(from_frames({"surveys": surveys})).title()
+    assert title.startswith("Affective loyalty stands highest")
+
+
 def test_which_measure_belongs_to_which_layer_is_data():
     table = loyalty_measures()
     table["layer"] = table["layer"].replace("affective", "heart")

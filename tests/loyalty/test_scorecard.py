@@ -287,6 +287,14 @@ def test_questionnaires_alone_give_the_measures_of_what_customers_say():
     assert "Identification stands at 75.0 of 100." in result.reading()
 
 
+def test_answers_without_any_date_all_count_and_no_day_is_invented():
+    asked = surveys(("A", None, 4), ("B", None, 2)).drop(columns=["answered_at", "sent_at"])
+    result = scorecard(from_frames({"surveys": asked}))
+    assert result.customers["identification"].tolist() == [4.0, 2.0]
+    assert "1970" not in result.reading()
+    assert result.definition.period == "no dates given"
+
+
 def test_the_rules_are_data():
     table = loyalty_measures()
     table = table[table["measure"].isin(["identification", "spend"])]
