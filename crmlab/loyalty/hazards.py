@@ -35,9 +35,9 @@ from crmlab.show.result import (
     intervals_in_brackets,
     measure,
 )
-from crmlab.stats import survival as curves
+from crmlab.stats import cox as models
+from crmlab.stats.cox import Cox
 from crmlab.stats.multiplicity import holm
-from crmlab.stats.survival import Cox
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -388,7 +388,14 @@ def hazards(
     workspace, part = some_customers(crm) if has_purchases(crm) else (crm, "")
     found = stays(workspace, setting=setting, silence=silence)
     names = _names(workspace, covariates)
-    frame, groups = _with_levels(workspace, found, names)
+    try:
+        frame, groups = _with_levels(workspace, found, names)
+    except NotEnoughData as error:
+        names = [name for name in names if name != "tier"]
+        if covariates is not None or not names:
+            raise
+        frame, groups = _with_levels(workspace, found, names)
+        part = f"{part} {error}".strip()
     if not frame["event"].any():
         raise NotEnoughData(
             _("None of {customers} customers has left, so nothing can be compared.").format(
@@ -399,7 +406,7 @@ def hazards(
     kept = _estimable(frame, names)
     design, references, redundant = _design(frame[kept], names)
     used = frame[kept]
-    model = curves.cox(
+    model = models.cox(
         design, used["time"], used["event"], entry=used["entry"], confidence=confidence
     )
     left = int((~kept).sum())
@@ -560,15 +567,15 @@ def _proportional(
         name: [column for column in model.table.index if str(column).startswith(f"{name}=")]
         for name in names
     }
-    table = curves.proportional(model, clock, terms=terms)
+    table = models.proportional(model, clock, terms=terms)
     holds, _adjusted = holm(table["chance"].iloc[:-1], level)
     return table.assign(changes=[*holds, False])
 
 
 def _clock(used: pd.DataFrame) -> NDArray[np.float64]:
-    return curves.kaplan_meier_clock(used["time"], used["event"], entry=used["entry"])
+    return models.kaplan_meier_clock(used["time"], used["event"], entry=used["entry"])
 
 
 def _steepest(model: Cox, used: pd.DataFrame) -> str:
-    each = curves.proportional(model, _clock(used))["chance"].iloc[:-1]
+    each = models.proportional(model, _clock(used))["chance"].iloc[:-1]
     return str(each.fillna(1.0).idxmin())

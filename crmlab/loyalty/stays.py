@@ -68,7 +68,8 @@ class Stays:
         return _(
             "No contract says who has left. A customer counts as having left on the day on which "
             "{days} days without a purchase are complete, not on the day of the last purchase: "
-            "that it was the last was not known then."
+            "that it was the last was not known then. By this rule nobody leaves within {days} "
+            "days of a purchase, so the months at the beginning are without risk."
         ).format(days=number(self.silence))
 
     def watched_late(self) -> str:
@@ -383,9 +384,10 @@ def _by_landmark(crm: Workspace, frame: pd.DataFrame, days: int) -> Groups:
     }
     if kept.empty:
         raise NotEnoughData(
-            _("No customer was watched for longer than the {days} days that make the tier.").format(
-                days=number(days)
-            )
+            _(
+                "No customer was watched for longer than the {days} days that make the tier, so "
+                "tiers cannot be compared."
+            ).format(days=number(days))
         )
     return Groups(kept, "tier", _order(kept["tier"], "tier"), True, _left_out(counts))
 

@@ -40,10 +40,12 @@ if TYPE_CHECKING:
 
 #: A picture shows so many groups; the table has all.
 SHOWN = 6
+#: With more groups than these, bands would hide each other.
+BANDS = 3
 #: Where fewer are at risk a curve is not drawn on.
 FEWEST = 10
 #: Colours of groups that are no tiers.
-COLOURS = (charts.BLUE, charts.ORANGE, "#009e73", "#cc79a7", charts.INK, charts.GREY)
+COLOURS = (charts.BLUE, charts.ORANGE, "#009e73", "#cc79a7", charts.INK, "#e69f00")
 
 
 class RuleCheck(NamedTuple):
@@ -110,11 +112,17 @@ class Survival(Result):
                 share=percent(known["stay_12"].iloc[0], 0)
             )
         one, other = self._extremes(known)
-        return _("After 12 months {one} of {group} and {two} of {other} customers stay").format(
+        names = [self._name(one), self._name(other)]
+        if self.groups.by == "tier":
+            text = _("After 12 months {one} of {group} and {two} of {other} customers stay")
+            names = [name.lower() for name in names]
+        else:
+            text = _("Stay 12 months: {group} {one}, {other} {two}")
+        return text.format(
             one=percent(one["stay_12"], 0),
-            group=self._name(one).lower(),
+            group=names[0],
             two=percent(other["stay_12"], 0),
-            other=self._name(other).lower(),
+            other=names[1],
         )
 
     def _extremes(self, known: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -128,17 +136,33 @@ class Survival(Result):
         names = list(self.curves)[:SHOWN]
         for place, name in enumerate(names):
             colour = charts.LAYER_COLOURS.get(name, COLOURS[place % len(COLOURS)])
-            draw_curve(axes, self.curves[name], colour, self._group(name))
+            label = self._group(name)
+            draw_curve(axes, self.curves[name], colour, label, band=len(names) <= BANDS)
+            if len(names) > BANDS:
+                self._draw_interval(axes, place, name, colour)
         axes.set_ylim(0, 1.02)
         month_axis(axes)
         charts.share_axis(axes.yaxis)
         axes.set_ylabel(_("Still there"))
-        axes.set_xlabel(_("Months since the beginning; below: customers at risk"))
+        label = (
+            _("Months since the beginning; below: customers at risk")
+            if len(names) <= BANDS
+            else _("Months since the beginning (bars: intervals at 12); below: customers at risk")
+        )
+        axes.set_xlabel(label)
         if len(names) > 1:
             axes.legend(loc="lower left", ncols=2 if len(names) > 3 else 1)
         self._draw_at_risk(axes, names)
         charts.set_title(axes, self.title())
         return axes
+
+    def _draw_interval(self, axes: Axes, place: int, name: str, colour: str) -> None:
+        """In place of a band the interval after 12 months, beside those of the others."""
+        row = self.table[self.table[self.groups.by] == name].iloc[0]
+        axes.vlines(
+            12 + 0.5 * (place - SHOWN / 2), row["stay_12_low"], row["stay_12_high"], colors=colour,
+            linewidth=2, alpha=0.6,
+        )  # fmt: skip
 
     def _draw_at_risk(self, axes: Axes, names: Sequence[str]) -> None:
         """Counts below the axis, in the colour of the curve."""

@@ -1,5 +1,7 @@
 """What goes with leaving: Cox's model of the customers."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,6 @@ import crmlab
 from crmlab.data.simulate import effects
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.loyalty import hazards as module
 from crmlab.loyalty.hazards import NOT_GIVEN, OTHERS, YES, hazards
 
 AS_OF = "2025-12-31"
@@ -160,6 +161,7 @@ def test_contracts_that_began_before_the_data_enter_late():
 
 
 def test_a_sample_is_said(monkeypatch):
+    module = sys.modules["crmlab.loyalty.hazards"]
     monkeypatch.setattr(module, "some_customers", lambda crm: (crm, "Only some are used."))
     days = drawn(7, 40, north=1 / 300, south=1 / 300)
     found = hazards(workspace(customers_of(days, region=["N"] * 40 + ["S"] * 40)))
