@@ -197,7 +197,7 @@ def _purchases_with_spend(
             ).format(
                 count=number(int(wrong.sum())),
                 all=number(len(x)),
-                row=number(row),
+                row=number(row + 1),
                 frequency=x[row],
                 spend=z[row],
             )
