@@ -13,6 +13,7 @@ from crmlab.loyalty.holdout import Holdout, holdout
 from crmlab.loyalty.immortal_time import ImmortalTime, immortal_time
 from crmlab.loyalty.incentive_plan import incentive_plan, knapsack
 from crmlab.loyalty.incidents import Incidents, incidents
+from crmlab.loyalty.index_explorer import explore_loyalty_weights
 from crmlab.loyalty.index_sensitivity import IndexSensitivity, index_sensitivity
 from crmlab.loyalty.lifecycle import Lifecycle, incentives, lifecycle
 from crmlab.loyalty.loyalty_index import LoyaltyIndex, loyalty_index
@@ -27,6 +28,11 @@ from crmlab.loyalty.offers import Offers, offers
 from crmlab.loyalty.points import PointsProgramme, points_programme
 from crmlab.loyalty.points_explorer import explore_points
 from crmlab.loyalty.price import PriceResponse, price_response
+from crmlab.loyalty.price_pooling import (
+    PriceByCustomer,
+    customer_elasticities,
+    price_by_customer,
+)
 from crmlab.loyalty.renewal import ContractRenewal, renewal
 from crmlab.loyalty.repeat import RepeatPurchase, repeat_purchase
 from crmlab.loyalty.satisfaction_link import SatisfactionLink, satisfaction_link
@@ -58,6 +64,7 @@ __all__ = [
     "OfferTiming",
     "Offers",
     "PointsProgramme",
+    "PriceByCustomer",
     "PriceMeter",
     "PriceResponse",
     "PurchaseGaps",
@@ -71,7 +78,9 @@ __all__ = [
     "Survival",
     "alive",
     "alive_check",
+    "customer_elasticities",
     "explore_clv",
+    "explore_loyalty_weights",
     "explore_points",
     "four_cases",
     "future_value",
@@ -96,6 +105,7 @@ __all__ = [
     "offer_timing",
     "offers",
     "points_programme",
+    "price_by_customer",
     "price_response",
     "purchase_gaps",
     "renewal",

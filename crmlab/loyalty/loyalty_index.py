@@ -89,7 +89,7 @@ class LoyaltyIndex(Result):
         from matplotlib.ticker import MaxNLocator
 
         axes = charts.new_axes(ax)
-        shares = self._histogram()
+        shares = self.histogram()
         places = np.arange(0, 100, BIN)
         axes.bar(places, shares, width=BIN * 0.94, align="edge", color=charts.GREY)
         axes.axvspan(self.index["low"], self.index["high"], color=charts.BLUE, alpha=0.25, lw=0)
@@ -102,15 +102,21 @@ class LoyaltyIndex(Result):
         charts.set_title(axes, self.title())
         return axes
 
-    def _histogram(self) -> Array:
-        """Share of the customers in each bin, as far as they stand for others."""
-        index = self.customers["index"].to_numpy(float)
+    def histogram(self, index: Array | None = None) -> Array:
+        """Share of the customers in each bar, as far as they stand for others.
+
+        Parameters
+        ----------
+        index : numpy.ndarray, shape (customers,), optional
+            Another index of the customers, in their order; their own by default.
+        """
+        values = self.customers["index"].to_numpy(float) if index is None else index
         weight = self.customers["weight"].fillna(0.0).to_numpy(float)
+        weight = np.where(np.isfinite(values), weight, 0.0)
         edges = np.append(np.arange(0, 100, BIN), 100)
         # Computed values may lie beside an edge by rounding.
-        return np.asarray(
-            np.histogram(index.round(9), edges, weights=weight)[0] / weight.sum(), float
-        )
+        counted = np.histogram(np.nan_to_num(values).round(9), edges, weights=weight)[0]
+        return np.asarray(counted / max(weight.sum(), 1e-12), float)
 
     def reading(self) -> str:
         parts = [

@@ -10,7 +10,14 @@ from scipy.stats import spearmanr
 import crmlab
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
-from crmlab.loyalty import index_sensitivity, index_weights, loyalty_index, loyalty_measures
+from crmlab.loyalty import (
+    explore_loyalty_weights,
+    index_sensitivity,
+    index_weights,
+    loyalty_index,
+    loyalty_measures,
+)
+from crmlab.loyalty.index_explorer import reweighted
 from crmlab.loyalty.index_sensitivity import against_first, at_top
 from crmlab.stats import weighted
 
@@ -227,3 +234,43 @@ def test_the_sensitivity_of_the_company(company):
     assert len(result.title()) <= 90
     assert len(result.plot().get_yticks()) == 11
     assert "sets of weights drawn at random" in result.reading()
+
+
+# --- the explorer
+
+
+@pytest.fixture
+def explored(monkeypatch):
+    caught = {}
+    monkeypatch.setattr(
+        "crmlab.show.widgets.explorer",
+        lambda figure, move, words, controls: caught.update(
+            figure=figure, move=move, words=words, controls=controls
+        ),
+    )
+    explore_loyalty_weights(loyalty_index(said(), weights=THREE))
+    return caught
+
+
+def test_reweighting_multiplies_the_weights_of_the_table():
+    result = loyalty_index(said(), weights=THREE)
+    same = reweighted(result, {})
+    assert (same.index, same.low, same.high) == pytest.approx(tuple(result.index))
+    assert same.stays == 1
+    assert same.shares.tolist() == pytest.approx(result.histogram().tolist())
+    without = reweighted(result, {"identification": 0, "share_of_needs": 0})
+    assert without.index == pytest.approx((50 + 2 * 100 + 3 * 0) / 6)  # D did not answer it
+    assert without.shares.sum() == pytest.approx(1)
+    assert without.stays == 0
+    assert np.isnan(reweighted(result, dict.fromkeys(THREE, 0)).index)
+
+
+def test_the_explorer_follows_its_controls(explored):
+    labels = [control.description for control in explored["controls"].values()]
+    assert labels == ["Identification", "Share of needs met", "Tolerance of incidents"]
+    moved = {"measure0": 0.0, "measure1": 0.0, "measure2": 1.0}
+    explored["move"](**moved)
+    heights = [bar.get_height() for bar in explored["figure"].axes[0].patches[:20]]
+    assert heights[10] == pytest.approx(1 / 6)
+    assert "index is 41.7" in explored["words"](**moved)
+    assert "At least one measure" in explored["words"](**dict.fromkeys(moved, 0.0))
