@@ -237,6 +237,19 @@ def test_of_the_company_the_share_that_is_tied_is_found(company):
     assert found.table["share"].sum() == pytest.approx(1)
 
 
+def test_the_shares_of_the_company_by_hand(company):
+    surveys = company.surveys.query("mode != 'call_centre' and answered_at.notna()")
+    over = surveys["answered_at"].dt.normalize() + pd.Timedelta(days=60)
+    surveys = surveys[over <= pd.Timestamp(company.as_of)]
+    orders = company.orders.query("not amount < 0")[["customer_id", "ordered_at"]]
+    pairs = surveys.merge(orders, on="customer_id")
+    gap = (pairs["ordered_at"].dt.normalize() - pairs["answered_at"].dt.normalize()).dt.days
+    loyal = surveys["response_id"].isin(pairs.loc[gap.between(1, 60), "response_id"])
+    weight = surveys["weight"].groupby([surveys["overall"] >= 4, loyal.rename("loyal")]).sum()
+    by_hand = (weight / weight.sum()).loc[[(True, True), (True, False), (False, True)]]
+    assert four_cases(company).table["share"][:3].tolist() == pytest.approx(by_hand.tolist())
+
+
 def test_of_the_company_the_captive_in_attitude_are_tied_more_often(company):
     profile = four_cases(company, loyal="intention").profile
     assert profile.loc[profile["characteristic"] == "share_of_needs", "low"].item() > 0
