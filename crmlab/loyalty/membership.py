@@ -89,7 +89,7 @@ class Membership(Result):
             (True, True): _("With joining came {change} orders; membership pays from {needed}"),
             (True, False): _("With joining came {change} orders"),
             (False, True): _(
-                "What joining brings is open ({low} to {high}); membership pays from {needed}"
+                "What joining brings is open ({low} to {high}); it pays from {needed}"
             ),
             (False, False): _("What joining brings is open ({low} to {high})"),
         }

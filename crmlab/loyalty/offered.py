@@ -26,7 +26,7 @@ NEEDS = {
 #: Days of a period where the customers were not assigned on the first day of a month.
 DAYS = 30
 #: With more assignments than these a sample of the customers is used.
-LARGEST = 200_000
+LARGEST = 100_000
 #: An arm with fewer customers than this, or a holdout, is not judged.
 FEWEST = 5
 

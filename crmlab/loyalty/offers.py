@@ -89,6 +89,11 @@ class Offers(Result):
         gained = ["gained", "gained_low", "gained_high"] if self.money_of else []
         return [*names, "told", *more, *gained]
 
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """The periods of the table: only the offer's own where nothing after it is asked for."""
+        return WINDOWS if self.offered.after else WINDOWS[:1]
+
     def row(self, arm: str, window: str, campaign: str = ALL) -> pd.Series:
         """The row of an arm and period."""
         rows = self.table.set_index(["campaign", "arm", "window"])
@@ -98,10 +103,15 @@ class Offers(Result):
         if not self.pooled["log_ratio"].notna().any():
             return _("Too few customers or orders to judge any offer")
         arm = self._foremost()
-        return _("{arm}: orders {during} while offered, {after} afterwards, {both} in all").format(
-            arm=arm_names(self.offered.arms)[arm],
-            **{window: signed(np.expm1(self.row(arm, window)["log_ratio"])) for window in WINDOWS},
+        changes = {
+            window: signed(np.expm1(self.row(arm, window)["log_ratio"])) for window in self.windows
+        }
+        text = (
+            _("{arm}: orders {during} while offered, {after} afterwards, {both} in all")
+            if self._followed(arm)
+            else _("{arm}: orders {during} while offered")
         )
+        return text.format(arm=arm_names(self.offered.arms)[arm], **changes)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
@@ -109,7 +119,7 @@ class Offers(Result):
         labels, places = [], []
         place = 0.0
         for arm, colour in zip(self.offered.arms, _colours(self.offered.arms), strict=True):
-            for window in WINDOWS:
+            for window in self.windows:
                 row = self.row(arm, window)
                 ends = np.expm1([row["low"], row["high"], row["log_ratio"]])
                 axes.plot(ends[:2], [place, place], color=colour)
@@ -196,11 +206,26 @@ class Offers(Result):
         return f"{said} {self.offered.rule()} {brackets} {judged}"
 
     def _of_arm(self, arm: str) -> str:
-        during, after, both = (self.row(arm, window) for window in WINDOWS)
+        during = self.row(arm, "during")
         name = arm_names(self.offered.arms)[arm]
-        if not np.isfinite(both["low"]):
+        if not np.isfinite(during["low"]):
             return _("{arm}: too few customers or orders to be judged.").format(arm=name)
-        said = _(
+        if self._followed(arm):
+            said = self._both_periods(arm, name)
+        else:
+            said = _(
+                "{arm}: compared with the holdout, orders changed by {during} while it was "
+                "offered; per 100 customers that is {more} orders."
+            ).format(arm=name, during=self._change(during), more=self._more(during))
+        return " ".join(part for part in (said, self._verdict(arm), self._paid(arm)) if part)
+
+    def _followed(self, arm: str) -> bool:
+        """Whether anything is known of the time after the offer."""
+        return len(self.windows) > 1 and bool(np.isfinite(self.row(arm, "after")["low"]))
+
+    def _both_periods(self, arm: str, name: str) -> str:
+        during, after, both = (self.row(arm, window) for window in WINDOWS)
+        return _(
             "{arm}: compared with the holdout, orders changed by {during} while it was offered, by "
             "{after} afterwards, and by {both} over both. Per 100 customers that is {more_during} "
             "orders, {more_after} afterwards, and {more} in all."
@@ -213,11 +238,17 @@ class Offers(Result):
             more_after=self._more(after),
             more=self._more(both),
         )
-        return " ".join(part for part in (said, self._verdict(arm), self._paid(arm)) if part)
 
     def _verdict(self, arm: str) -> str:
-        during, after, both = (_sign(self.row(arm, window)) for window in WINDOWS)
-        if during > 0 and after < 0:
+        during = _sign(self.row(arm, "during"))
+        if during < 0:
+            return _("Those who got it ordered less.")
+        if during == 0:
+            return _("That it did anything to orders cannot be told.")
+        if not self._followed(arm):
+            return _("It brought orders; whether from the time afterwards is not known.")
+        after, both = (_sign(self.row(arm, window)) for window in ("after", "both"))
+        if after < 0:
             texts = {
                 1: _(
                     "The dip afterwards shows purchases moved forward; more were gained than moved."
@@ -229,44 +260,47 @@ class Offers(Result):
                 -1: _("The dip afterwards took back more than was gained."),
             }
             return texts[both]
-        if during > 0:
-            return (
-                _("It brought orders, and no dip afterwards can be told.")
-                if both > 0
-                else _(
-                    "It brought orders while it was offered; whether anything remains over both "
-                    "periods cannot be told."
-                )
-            )
-        if during < 0:
-            return _("Those who got it ordered less.")
-        return _("That it did anything to orders cannot be told.")
+        if both > 0:
+            return _("It brought orders, and no dip afterwards can be told.")
+        return _(
+            "It brought orders while it was offered; whether anything remains over both periods "
+            "cannot be told."
+        )
 
     def _paid(self, arm: str) -> str:
-        row = self.row(arm, "both")
+        row = self.row(arm, self.windows[-1])
         if not self.money_of or not np.isfinite(row["gained_low"]):
             return ""
-        values = {
-            name: money(row[column], self.context.currency)
+        gained = {
+            name: row[column]
             for name, column in (
                 ("value", "gained"),
                 ("low", "gained_low"),
                 ("high", "gained_high"),
             )
         }
+        decimals = 0 if max(abs(value) for value in gained.values()) >= 100 else 2
+        values = {
+            name: money(value, self.context.currency, decimals) for name, value in gained.items()
+        }
         if self.money_of == "revenue":
             return _(
-                "Revenue per customer changed by {value} ({low} to {high}) over both periods; "
+                "Revenue per customer drawn changed by {value} ({low} to {high}) in that time; "
                 "without direct costs nothing can be said of profit."
             ).format(**values)
         if row["gained_low"] > 0:
-            text = _("Per customer drawn it earned {value} ({low} to {high}) over both periods.")
+            text = _(
+                "Per customer drawn it earned {value} ({low} to {high}) in that time, discounts "
+                "and points paid."
+            )
         elif row["gained_high"] < 0:
-            text = _("Per customer drawn it lost money: {value} ({low} to {high}).")
+            text = _(
+                "Per customer drawn it lost money: profit changed by {value} ({low} to {high})."
+            )
         else:
             text = _(
                 "Whether it paid cannot be told: profit per customer drawn changed by {value} "
-                "({low} to {high}) over both periods, discounts and points paid."
+                "({low} to {high}) in that time, discounts and points paid."
             )
         return text.format(**values)
 
@@ -373,7 +407,7 @@ def offers(
     holdout : str
         The arm without an offer.
     after : int
-        Periods after the offer's own that count as afterwards, at least 1.
+        Periods after the offer's own that count as afterwards; with 0 only its own is looked at.
     confidence : float
 
     Returns
@@ -390,7 +424,7 @@ def offers(
     Raises
     ------
     CrmlabError
-        If `after` is less than 1.
+        If `after` is less than 0.
     NotEnoughData
         If no campaign has a holdout and another arm, or its periods are not over.
 
@@ -408,7 +442,7 @@ def offers(
     Neslin, S. A. (2002), Sales Promotion, Marketing Science Institute, on purchases moved forward.
     """
     check_confidence(confidence)
-    found = offered(crm, holdout=holdout, after=max(after, 1))
+    found = offered(crm, holdout=holdout, after=after)
     cost = float(crm.settings.activity_costs.get("points.point", 0.0))
     known = [name for name in ("amount", "cost") if crm.has("orders", name)]
     money_of = {2: "profit", 1: "revenue" if "amount" in known else ""}.get(len(known), "")
@@ -572,7 +606,9 @@ def profits(found: Offered, money_of: str, point_cost: float) -> Array:
 def _rows(
     found: Offered, campaign: str, money_of: str, point_cost: float, confidence: float
 ) -> pd.DataFrame:
-    spans = {"during": (0, 0), "after": (1, found.after), "both": (0, found.after)}
+    spans = {"during": (0, 0)}
+    if found.after:
+        spans |= {"after": (1, found.after), "both": (0, found.after)}
     at = setting(found)
     rows = []
     for window, (first, last) in spans.items():

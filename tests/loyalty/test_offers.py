@@ -97,6 +97,20 @@ def test_a_lift_is_found_and_what_was_not_there_is_not(doubled):
     assert "It brought orders, and no dip afterwards can be told." in result.reading()
 
 
+def test_of_the_time_after_nothing_is_said_where_nothing_is_known(doubled):
+    alone = offers(doubled, after=0)
+    assert alone.table["window"].tolist() == ["during"]
+    row = offers(doubled).row("coupon", "during")
+    assert alone.row("coupon", "during")["log_ratio"] == pytest.approx(row["log_ratio"])
+    early = doubled.orders[doubled.orders["ordered_at"] < "2025-07-01"]
+    for result in (alone, offers(workspace(doubled.assignments, early))):
+        assert "afterwards is not known" in result.reading()
+        assert "dip" not in result.reading()
+        assert result.title().endswith("while offered")
+        assert "–" not in result.reading() + result.title()
+        result.plot()
+
+
 def test_orders_that_were_only_moved_are_called_moved():
     result = offers(made(1000, lift=1.5, dip=0.5, seed=3))
     assert result.row("coupon", "during")["told"]
