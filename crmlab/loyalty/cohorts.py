@@ -38,6 +38,8 @@ Start = Literal["purchase", "acquired"]
 
 #: With more columns than these the cells carry no numbers.
 WRITTEN = 26
+#: The word "not over yet" takes this share of the picture's width.
+ROOM = 0.18
 #: Cohorts are compared where each expects so many buyers and as many others.
 EXPECTED = 5
 
@@ -110,9 +112,10 @@ class Retention(Result):
         }[self.unit].format(share=share, age=number(age))
 
     def _later(self) -> pd.Series | None:
-        """The age that is spoken of: a year, or the last one seen before."""
+        """The age spoken of: a year, or the last before that half of the cohorts have reached."""
         seen = self.curve[(self.curve["age"] >= 1) & self.curve["share"].notna()]
         year = seen[seen["age"] <= 12 / UNITS[self.unit]]
+        year = year[year["cohorts"] >= self._size()[1] / 2]
         return None if seen.empty else (year if len(year) else seen.iloc[:1]).iloc[-1]
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -124,6 +127,7 @@ class Retention(Result):
         values = np.vstack([shares.to_numpy(dtype=float), pooled.to_numpy(dtype=float)])
         axes.set_facecolor("white")
         axes.imshow(values, cmap="Blues", aspect="auto", vmin=0, vmax=1)
+        axes.set_xlabel(self._axis())
         self._hatch(axes, values)
         self._write(axes, values)
         axes.axhline(rows - 0.5, color="white", linewidth=4)
@@ -135,7 +139,6 @@ class Retention(Result):
         axes.set_yticks(places, [*labels[::every], _("together")], fontsize=size)
         step = 1 if columns <= 13 else 2 if columns <= 26 else 6
         axes.set_xticks(range(0, columns, step), [number(age) for age in shares.columns[::step]])
-        axes.set_xlabel(self._axis())
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
@@ -144,9 +147,9 @@ class Retention(Result):
 
     def _axis(self) -> str:
         return {
-            "month": _("Months after; share of the cohort that bought, in percent"),
-            "quarter": _("Quarters after; share of the cohort that bought, in percent"),
-            "year": _("Years after; share of the cohort that bought, in percent"),
+            "month": _("Months after; share that bought, in percent"),
+            "quarter": _("Quarters after; share that bought, in percent"),
+            "year": _("Years after; share that bought, in percent"),
         }[self.unit]
 
     def _hatch(self, axes: Axes, values: np.ndarray) -> None:
@@ -168,15 +171,16 @@ class Retention(Result):
         if not len(unknown):
             return
         # The word stands in the row of cohorts that has most room, at its right end.
-        counts = np.isnan(values[:-1]).sum(axis=1)
-        row = int(np.argmax(counts)) if len(counts) else 0
-        if counts[row]:
-            width = values.shape[1]
-            axes.text(
-                width - 0.5 - counts[row] / 2, row, _("not over yet"), ha="center", va="center",
-                fontsize=9, color=charts.INK,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
-            )  # fmt: skip
+        counts, width = np.isnan(values[:-1]).sum(axis=1), values.shape[1]
+        row = int(np.argmax(counts))
+        if counts[row] < ROOM * width:
+            axes.set_xlabel(_("{axis}; hatched: not over yet").format(axis=self._axis()))
+            return
+        axes.text(
+            width - 0.5 - counts[row] / 2, row, _("not over yet"), ha="center", va="center",
+            fontsize=9, color=charts.INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+        )  # fmt: skip
 
     def _write(self, axes: Axes, values: np.ndarray) -> None:
         if values.shape[1] > WRITTEN:
@@ -227,17 +231,26 @@ class Retention(Result):
             ).format(customers=number(customers), cohorts=number(cohorts))
         first = self.curve[self.curve["age"] == 1].iloc[0]
         said = {
-            "month": _(
+            "month": ngettext(
+                "{customers} customers were won, all in {cohorts} month. In the next month "
+                "{first} bought",
                 "{customers} customers were won, in {cohorts} months. In the next month "
-                "{first} bought"
+                "{first} bought",
+                cohorts,
             ),
-            "quarter": _(
+            "quarter": ngettext(
+                "{customers} customers were won, all in {cohorts} quarter. In the next quarter "
+                "{first} bought",
                 "{customers} customers were won, in {cohorts} quarters. In the next quarter "
-                "{first} bought"
+                "{first} bought",
+                cohorts,
             ),
-            "year": _(
+            "year": ngettext(
+                "{customers} customers were won, all in {cohorts} year. In the next year "
+                "{first} bought",
                 "{customers} customers were won, in {cohorts} years. In the next year {first} "
-                "bought"
+                "bought",
+                cohorts,
             ),
         }[self.unit].format(
             customers=number(customers), cohorts=number(cohorts), first=_with_interval(first)
@@ -262,7 +275,7 @@ class Retention(Result):
 
     def _size(self) -> tuple[int, int]:
         sizes = self.table.drop_duplicates("cohort")["customers"]
-        return int(sizes.sum()), int((sizes > 0).sum())
+        return int(sizes.sum()), len(sizes)
 
     def _cohorts(self) -> str:
         first = self.table[(self.table["age"] == 1) & self.table["share"].notna()]
@@ -377,10 +390,11 @@ def retention(
     Returns
     -------
     Retention
-        `.table` has a row per cohort and age: cohort (such as 2025-Q1 or 2025-01), age (periods
-        since then), customers (of the cohort), buyers (of them, who bought in the period), share,
-        low, high, over (whether the period was over on the last day; if not, buyers, share, low
-        and high are missing). `.triangle()` is its wide form, `.curve` all cohorts together.
+        `.table` has a row per cohort (that has anybody) and age: cohort (such as 2025-Q1 or
+        2025-01), age (periods since then), customers (of the cohort), buyers (of them, who bought
+        in the period), share, low, high, over (whether the period was over on the last day; if
+        not, buyers, share, low and high are missing). `.triangle()` is its wide form, `.curve` all
+        cohorts together.
 
     Raises
     ------
@@ -466,18 +480,18 @@ def _table(counts: pd.DataFrame, unit: Unit, as_of: date, confidence: float) -> 
     size = counts[counts["age"] == -1].set_index("cohort")["customers"]
     bought = counts[counts["age"] >= 0].set_index(["cohort", "age"])["customers"]
     last = _month(as_of) - _month(as_of) % months
-    cohorts = np.arange(size.index.min(), last + 1, months)
+    cohorts = np.sort(size.index.to_numpy())
     ages = np.arange(0, last - cohorts[0] + 1, months)
     grid = pd.MultiIndex.from_product([cohorts, ages], names=["cohort", "age"])
     table = grid.to_frame(index=False)
-    customers = table["cohort"].map(size).fillna(0).astype("int64")
+    customers = table["cohort"].map(size).astype("int64")
     # A period is over when the next begins on the day after the last, or before.
     begun_after = _month(as_of + timedelta(days=1))
     over = table["cohort"] + table["age"] + months <= begun_after
     buyers = bought.reindex(grid).fillna(0).astype("int64").reset_index(drop=True)
-    told = (over & (customers > 0)).to_numpy()
+    told = over.to_numpy()
     low, high = wilson(buyers, customers, confidence=confidence)
-    share = buyers / customers.where(customers > 0)
+    share = buyers / customers
     return pd.DataFrame(
         {
             "cohort": [_name(int(cohort), unit) for cohort in table["cohort"]],

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.loyalty.newcomers import group_name, groups
+from crmlab.loyalty.newcomers import drawn, group_name, groups, largest_only
 from crmlab.loyalty.purchases import NEEDS, Occasion, Purchases, purchases, some_customers
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SHARES = {"median": 0.5, "day_90": 0.9, "day_95": 0.95}
 #: More groups than these are drawn as points rather than curves.
 CURVES = 4
+#: Groups of fewer customers are drawn only where there is room for all.
+FEWEST = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,17 +142,19 @@ class PurchaseGaps(Result):
             return max(last, 1.0)
         return max(min(last, 1.25 * late.max()), 1.0)
 
+    def _large(self) -> pd.DataFrame:
+        """The groups that are drawn as points."""
+        return drawn(self.table, self.by, self.table["customers"] >= FEWEST)
+
     def _draw_points(self, ax: Axes | None) -> Axes:
-        axes = charts.new_axes(ax, size=(charts.SIZE[0], 1.6 + 0.42 * len(self.table)))
-        places = np.arange(len(self.table))[::-1]
-        names = [group_name(self.by, one) for one in self.table[self.by]]
+        table = self._large()
+        axes = charts.new_axes(ax, size=(charts.SIZE[0], 1.6 + 0.42 * len(table)))
+        places = np.arange(len(table))[::-1]
         for column, colour in (("median", charts.BLUE), ("day_90", charts.ORANGE)):
-            axes.hlines(
-                places, self.table[f"{column}_low"], self.table[f"{column}_high"], color=colour,
-                linewidth=2,
-            )  # fmt: skip
-            axes.scatter(self.table[column], places, color=colour, s=40, zorder=3)
-        axes.set_yticks(places, names)
+            low, high = table[f"{column}_low"], table[f"{column}_high"]
+            axes.hlines(places, low, high, color=colour, linewidth=2)
+            axes.scatter(table[column], places, color=colour, s=40, zorder=3)
+        axes.set_yticks(places, [group_name(self.by, one) for one in table[self.by]])
         axes.set_ylim(-0.6, len(places) - 0.4)
         axes.set_xlim(left=0)
         axes.set_xlabel(
@@ -164,6 +168,7 @@ class PurchaseGaps(Result):
         parts = [
             self._all(),
             self._groups(),
+            largest_only(len(self._large()), len(self.table)) if self.by else "",
             self._silence(),
             self._open(),
             self._per_customer(),
@@ -280,8 +285,14 @@ class PurchaseGaps(Result):
 
     def _per_customer(self) -> str:
         own, typical = self.overall["customer_median"], self.overall["typical"]
-        if np.isnan(own) or np.isnan(typical):
+        if np.isnan(typical):
             return ""
+        if np.isnan(own):
+            return _(
+                "Who buys often gives more gaps, and they are short. Every customer counted once, "
+                "less than half have been seen to buy again; of those with two purchases or more, "
+                "half have a mean gap of {typical} days at most."
+            ).format(typical=number(typical, 1))
         return _(
             "Who buys often gives more gaps, and they are short. Every customer counted once, half "
             "of the gaps last {own} days at most; of the customers with two purchases or more, "

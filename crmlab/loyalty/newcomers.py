@@ -30,6 +30,8 @@ GROUPS = (
 )
 #: More first purchases a day at the start of the data than later, by this factor, are suspicious.
 SUSPICIOUS = 2.0
+#: A picture has room for so many groups.
+MOST_DRAWN = 12
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,39 @@ def group_of(crm: Workspace, by: str) -> pd.Series:
         )
     found = crm.query("purchases", by=["orders.customer_id", f"customers.{by}"])
     return found.set_index("customer_id")[by]
+
+
+def drawn(table: pd.DataFrame, by: str, judged: pd.Series) -> pd.DataFrame:
+    """The groups that a picture has room for: where there are many, the largest of those judged.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With customers, in the order in which they are drawn.
+    by : str
+        The column of groups; empty where all are together.
+    judged : pandas.Series of bool
+        Groups large enough for something to be said of them.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"size": list("abc"), "customers": [9, 8, 7]})
+    >>> len(drawn(table, "size", table["customers"] > 8))
+    3
+    """
+    if not by or len(table) <= MOST_DRAWN:
+        return table
+    chosen = table[judged.to_numpy()] if judged.any() else table
+    return table.loc[sorted(chosen["customers"].nlargest(MOST_DRAWN).index)]
+
+
+def largest_only(shown_groups: int, groups: int) -> str:
+    """The sentence that says how many groups are drawn; empty where all are."""
+    if shown_groups == groups:
+        return ""
+    return _("The {some} largest of {all} groups are drawn; the table has all.").format(
+        some=number(shown_groups), all=number(groups)
+    )
 
 
 def group_name(by: str, value: Any) -> str:

@@ -10,7 +10,14 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number, percent
-from crmlab.loyalty.newcomers import Newcomers, group_name, group_of, newcomers
+from crmlab.loyalty.newcomers import (
+    Newcomers,
+    drawn,
+    group_name,
+    group_of,
+    largest_only,
+    newcomers,
+)
 from crmlab.loyalty.purchases import NEEDS, Occasion, purchases
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -71,8 +78,9 @@ class RepeatPurchase(Result):
     confidence: float
 
     def title(self) -> str:
-        if len(self.table) > 1:
-            best, last = self.table.iloc[0], self.table.iloc[-1]
+        judged = self.table[self.table["stands_out"].notna()] if self.by else self.table
+        if len(judged) > 1:
+            best, last = judged.iloc[0], judged.iloc[-1]
             return _("Bought again within {days} days: {best} {share}, {last} {other}").format(
                 days=number(self.within),
                 best=group_name(self.by, best[self.by]),
@@ -85,7 +93,7 @@ class RepeatPurchase(Result):
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        size = (charts.SIZE[0], max(2.6, 1.6 + 0.45 * len(self.table)))
+        size = (charts.SIZE[0], max(2.6, 1.6 + 0.45 * len(self._drawn())))
         axes = charts.new_axes(ax, size=size if self.by else charts.SIZE)
         if self.by:
             self._draw_groups(axes)
@@ -111,17 +119,19 @@ class RepeatPurchase(Result):
         )
         axes.set_ylabel(_("Share who have bought again"))
 
+    def _drawn(self) -> pd.DataFrame:
+        if not self.by:
+            return self.table
+        return drawn(self.table, self.by, self.table["stands_out"].notna())
+
     def _draw_groups(self, axes: Axes) -> None:
-        places = np.arange(len(self.table))[::-1]
-        share = self.table["share"].to_numpy()
+        table = self._drawn()
+        places = np.arange(len(table))[::-1]
+        colours = [charts.LAYER_COLOURS.get(str(one), charts.BLUE) for one in table[self.by]]
         axes.axvline(self.overall["share"], color=charts.MUTED, linestyle="--", linewidth=1)
-        for place, (_index, row) in zip(places, self.table.iterrows(), strict=True):
-            colour = charts.LAYER_COLOURS.get(str(row[self.by]), charts.BLUE)
-            axes.hlines(place, row["low"], row["high"], color=colour, linewidth=2.5)
-        colours = [charts.LAYER_COLOURS.get(str(one), charts.BLUE) for one in self.table[self.by]]
-        axes.scatter(share, places, color=colours, s=45, zorder=3)
-        names = [self._with_size(row) for _index, row in self.table.iterrows()]
-        axes.set_yticks(places, names)
+        axes.hlines(places, table["low"], table["high"], color=colours, linewidth=2.5)
+        axes.scatter(table["share"], places, color=colours, s=45, zorder=3, clip_on=False)
+        axes.set_yticks(places, [self._with_size(row) for _index, row in table.iterrows()])
         axes.set_ylim(-0.6, len(places) - 0.4)
         axes.set_xlim(0, 1)
         charts.share_axis(axes.xaxis)
@@ -135,6 +145,7 @@ class RepeatPurchase(Result):
         parts = [
             self._share(),
             self._groups(),
+            largest_only(len(self._drawn()), len(self.table)),
             self._contrast(),
             self._left_out(),
             self.found.caution(),

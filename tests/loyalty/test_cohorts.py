@@ -46,13 +46,13 @@ def test_a_cohort_is_a_month_and_its_ages_are_the_months_after():
     missing = float("nan")
     expected = {
         "2024-11": [1, 0.5, 0, 0.5],
-        "2024-12": [missing] * 4,  # nobody was won
         "2025-01": [1, 1, missing, missing],
         "2025-02": [1, missing, missing, missing],
     }
+    assert list(rows(result)) == list(expected)  # in December nobody was won
     for cohort, shares in rows(result).items():
         np.testing.assert_array_equal(shares, expected[cohort])
-    assert result.triangle("customers")[0].tolist() == [2, 0, 1, 1]
+    assert result.triangle("customers")[0].tolist() == [2, 1, 1]
     first = result.table[(result.table["cohort"] == "2024-11") & (result.table["age"] == 1)]
     # Wilson (1927), of 1 in 2
     assert first[["low", "high"]].to_numpy()[0] == pytest.approx([0.0945, 0.9055], abs=1e-4)
@@ -109,7 +109,7 @@ CUSTOMERS = {
 def test_those_won_before_the_data_are_in_no_cohort():
     crm = workspace(BOUGHT, as_of="2025-02-28", customers=CUSTOMERS)
     result = retention(crm, unit="month")
-    assert result.triangle("customers")[0].tolist() == [1, 0, 1, 1]
+    assert result.triangle("customers")[0].tolist() == [1, 1, 1]
     assert result.older == 1
     assert "In no cohort: 1 customer (won before the first order of the data)" in result.reading()
 
@@ -130,7 +130,7 @@ def test_cohorts_by_acquisition_count_those_who_never_bought():
 def test_with_a_lead_those_first_seen_at_the_start_are_in_no_cohort():
     result = retention(workspace(BOUGHT, as_of="2025-02-28"), unit="month", lead=10)
     assert result.early == 1
-    assert result.triangle("customers")[0].tolist() == [1, 0, 1, 1]
+    assert result.triangle("customers")[0].tolist() == [1, 1, 1]
 
 
 def test_cohorts_that_differ_are_told_from_those_that_do_not():
@@ -154,6 +154,14 @@ def test_one_cohort_that_is_not_over_says_so():
     assert "none of which has been seen" in result.reading()
     result.plot()
     assert "none" in result.alt()
+
+
+def test_the_picture_says_which_cells_are_not_over():
+    few = retention(workspace(BOUGHT, as_of="2025-02-28"), unit="month").plot()
+    assert [text.get_text() for text in few.texts if "not over" in text.get_text()]
+    long = [("A", f"2025-{month:02d}-01") for month in range(1, 11)]
+    axes = retention(workspace(long, as_of="2025-10-30"), unit="month").plot()
+    assert "hatched: not over yet" in axes.get_xlabel()
 
 
 def test_what_is_not_allowed_is_refused():

@@ -154,6 +154,22 @@ def test_small_groups_and_a_group_alone_are_not_judged():
     alone.plot()
 
 
+def test_of_many_groups_the_largest_that_are_judged_are_drawn_and_speak_in_the_title():
+    bought, customers = [], []
+    for number in range(16):
+        for one in range(3 if number < 3 else 6 + number):
+            who = f"{number}-{one}"
+            customers.append({"customer_id": who, "region": f"R{number:02d}"})
+            bought.append((who, "2025-01-01"))
+            if number < 3 or one < 2:
+                bought.append((who, "2025-01-20"))
+    result = repeat_purchase(workspace(bought, customers=customers), by="region")
+    assert len(result.table) == 16
+    assert len(result.plot().get_yticks()) == 12
+    assert "The 12 largest of 16 groups are drawn" in result.reading()
+    assert result.title() == "Bought again within 180 days: R03 22%, R15 10%"
+
+
 def test_customers_without_a_group_are_a_group():
     crm = workspace(
         [("A", "2025-01-01"), ("B", "2025-01-01")],
