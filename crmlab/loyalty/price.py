@@ -50,6 +50,8 @@ class PriceResponse(Result):
         Elasticity of all customers together, weighted by their orders before.
     unlike : float
         Probability by chance of groups as unlike as these; NaN with fewer than two.
+    fits : dict
+        Of each group that is judged the regression of counts; ``did`` is its last coefficient.
     trial : str
         First month of the change that was made up in the time before; empty where that is too
         short.
@@ -60,6 +62,7 @@ class PriceResponse(Result):
     tariff: Tariff
     overall: Estimate
     unlike: float
+    fits: Mapping[Any, CountRegression]
     trial: str
 
     def main_columns(self) -> Sequence[str]:
@@ -401,7 +404,8 @@ def price_response(
     table = table.rename(columns={"group": by}) if by else table.drop(columns="group")
     table = table.sort_values("elasticity", na_position="last", ignore_index=True)
     first = "" if trial is None else f"{trial:%Y-%m}"
-    return PriceResponse(table, Context.of(crm), found, overall, unlike, first)
+    judged = {name: fit["did"] for name, fit in fits.items() if fit["did"] is not None}
+    return PriceResponse(table, Context.of(crm), found, overall, unlike, judged, first)
 
 
 def _trial_month(frame: pd.DataFrame) -> pd.Timestamp | None:

@@ -155,6 +155,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "elasticity": (_("Elasticity"), "number"),
         "sensitivity": (_("Response to the price"), "text"),
         "before_after": (_("Before and after alone"), "number"),
+        "raw": (_("Elasticity, by itself"), "number"),
         "price_point": (_("Point"), "text"),
         "falling": (_("Falling curve"), "text"),
         "rising": (_("Rising curve"), "text"),
