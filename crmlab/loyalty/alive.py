@@ -121,6 +121,7 @@ class Alive(Result):
     def reading(self) -> str:
         parts = [
             self._in_all(),
+            self.fits.caution(),
             self._tiers(),
             self._never(),
             self._older(),

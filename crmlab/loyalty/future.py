@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 MOST = 7
 #: A smaller difference of log-likelihoods does not speak for either model.
 NO_DIFFERENCE = 2.0
+#: A mean rate of leaving below this is none.
+NO_LEAVING = 1e-8
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,6 +104,7 @@ class RepeatPurchases(Result):
             self._fitted(),
             self._rates(),
             self._leaving(),
+            self.fits.caution(),
             self._frequencies(),
             self._compared(),
             self.fits.histories.words(),
@@ -171,6 +174,8 @@ class RepeatPurchases(Result):
                 "After a repeat purchase {share} of customers leave for good, on average ({low} to "
                 "{high})."
             ).format(share=percent(rate), low=percent(low), high=percent(high))
+        elif np.isnan(rate):
+            said = _("They do not seem to leave: the rate of leaving is next to none.")
         else:
             said = _(
                 "They leave for good at a rate of {rate} a {unit} on average ({low} to {high})."
@@ -396,7 +401,8 @@ def leaving(fit: RepeatBuying, confidence: float) -> tuple[float, float, float]:
     """Mean chance of leaving after a purchase, or mean rate of leaving, with its interval."""
     one, low, high = ratio(fit, fit.names[2], fit.names[3], confidence)
     if fit.model == "pareto_nbd":
-        return one, low, high
+        # So small a rate is where the search ended, and no estimate with an error.
+        return (one, low, high) if one > NO_LEAVING else (np.nan, np.nan, np.nan)
     # a / (a + b), of the ratio a / b
     return one / (1 + one), low / (1 + low), high / (1 + high)
 

@@ -147,6 +147,7 @@ class FutureValue(Result):
     def reading(self) -> str:
         parts = [
             self._total(),
+            self.fits.caution(),
             self._tiers(),
             self._concentration(),
             self._margin(),

@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, day, ngettext, number
+from crmlab.language import _, day, ngettext, number, percent
 from crmlab.loyalty.purchases import Occasion, Purchases, purchases
 from crmlab.show.once import once
 from crmlab.show.result import Exclusion
@@ -28,6 +29,8 @@ Model = Literal["bg_nbd", "pareto_nbd"]
 #: Days of each unit of time.
 UNITS: Mapping[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12}
 MODELS = {"bg_nbd": bg_nbd, "pareto_nbd": pareto_nbd}
+#: From this mean P(alive) on the data show next to nobody leaving.
+ALL_STAY = 0.99
 #: As the literature calls them, in every language.
 MODEL_NAMES: Mapping[str, str] = {"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD"}
 
@@ -51,9 +54,6 @@ class Histories:
         First day of the data.
     dated : bool
         Whether it is known when customers were acquired.
-    derived : bool
-        Whether every customer is said to have been acquired on the day of the first purchase seen,
-        as when the one was taken from the other.
     survivors : int
         Customers acquired before the data begin.
     undated : int
@@ -67,7 +67,6 @@ class Histories:
     until: date
     since: date
     dated: bool
-    derived: bool
     survivors: int
     undated: int
     bought: Purchases
@@ -117,10 +116,10 @@ class Histories:
                 "counts as the first of all. For customers who are older than the data that is "
                 "wrong: they have proved already that they stay."
             )
-        if self.derived:
+        if not self.survivors:
             return _(
-                "Every customer is said to have been acquired on the day of the first purchase "
-                "seen. If that was taken from the orders, customers who are older than the data "
+                "No customer is said to have been acquired before the data begin. If the day of "
+                "acquisition was taken from the orders, customers who are older than the data "
                 "cannot be told from new ones."
             )
         if self.cohort == "all":
@@ -163,6 +162,24 @@ class Fits:
     def fit(self) -> RepeatBuying:
         """The model asked for."""
         return self.models[self.model]
+
+    @cached_property
+    def staying(self) -> float:
+        """Mean P(alive) of all customers on the last day."""
+        groups, _group = self.histories.groups()
+        seen = (groups[name].to_numpy(float) for name in ("frequency", "recency", "age"))
+        return float(np.average(self.fit.alive(*seen), weights=groups["customers"]))
+
+    def caution(self) -> str:
+        """Where next to nobody is thought to have left, what that means; else nothing."""
+        if self.staying < ALL_STAY:
+            return ""
+        return _(
+            "The model finds next to no sign that customers leave (mean P(alive) {mean}). That may "
+            "be so; it is also what data look like that are too short to tell customers who left "
+            "from those who buy rarely. Then what is expected of them is too much, by far in later "
+            "years, and the intervals do not hold that."
+        ).format(mean=percent(self.staying))
 
 
 def unit_name(unit: str) -> str:
@@ -250,7 +267,6 @@ def histories(
         last,
         crm.first_day,
         bool(known.any()),
-        bool(known.any() and (acquired >= frame["first_day"])[known].all()),
         int((known & ~won).sum()),
         int((~known).sum()) if known.any() else 0,
         bought,

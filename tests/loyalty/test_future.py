@@ -95,7 +95,7 @@ def test_without_a_day_of_acquisition_all_are_taken_and_that_is_said():
     assert "not in the data" in found.words()
 
 
-def test_a_day_of_acquisition_that_was_taken_from_the_orders_is_suspected():
+def test_days_of_acquisition_that_may_be_from_the_orders_are_suspected():
     crm = workspace({"A": ["2025-01-01"]}, {"A": "2025-01-01"})
     assert "cannot be told from new ones" in histories(crm).words()
 
@@ -177,6 +177,26 @@ def test_expected_counts_are_those_of_the_negative_binomial_where_nobody_leaves(
         assert counts.loc[many, "expected"] == pytest.approx(law.pmf(many).sum(), rel=0.05)
     assert counts["expected"].sum() == pytest.approx(400)
     assert counts["actual"].sum() == 400
+
+
+def test_where_nobody_seems_to_leave_that_is_said():
+    random = np.random.default_rng(9)
+    days = {}
+    for customer in range(300):
+        gaps = np.cumsum(random.exponential(1 / random.gamma(2.0, 0.03), 250)).astype(int)
+        days[f"C{customer}"] = [
+            pd.Timestamp("2025-01-01") + pd.Timedelta(days=int(gap)) for gap in [0, *gaps]
+        ]
+    seen = {
+        name: [at for at in every if at <= pd.Timestamp("2025-06-30")]
+        for name, every in days.items()
+    }
+    crm = workspace(seen, as_of="2025-06-30")
+    result = repeat_buying(crm, model="pareto_nbd")
+    assert "nan" not in result.reading()
+    assert result.fits.staying > 0.99
+    assert "next to no sign that customers leave" in result.reading()
+    assert "next to no sign that customers leave" in alive(crm, model="pareto_nbd").reading()
 
 
 def test_units_of_time_give_the_same_predictions(simulated):
