@@ -157,7 +157,9 @@ class _Curve:
         (self.line,) = axes.plot([], [], color=charts.BLUE)
         (self.across,) = axes.plot([], [], color=charts.GRID, linewidth=1.5, zorder=1)
         (self.dot,) = axes.plot([], [], "o", color=charts.ORANGE, markersize=9)
-        self.label = axes.text(0, 0, "", ha="right", va="bottom", color=charts.ORANGE)
+        self.label = axes.text(
+            0, 0, "", ha="right", va="bottom", color=charts.ORANGE, parse_math=False
+        )
         axes.set_xlim(0, 1)
         charts.share_axis(axes.xaxis)
         axes.set_xlabel(_("Chance to stay for another year"))

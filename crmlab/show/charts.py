@@ -113,12 +113,13 @@ def png(figure: Figure) -> bytes:
 def set_title(ax: Axes, title: str) -> None:
     """The computed title, over the whole width of a picture that has only these axes."""
     figure: Any = ax.get_figure()
+    # Two sums of money in dollars are no formula.
     if len(figure.axes) > 1:
-        ax.set_title(title)
+        ax.set_title(title, parse_math=False)
         return
     # Over the axes alone a title is cut off where long labels leave them little width.
     columns = int(figure.get_size_inches()[0] * COLUMNS_PER_INCH)
-    figure.suptitle(wrapped(title, columns), x=0.01, ha="left")
+    figure.suptitle(wrapped(title, columns), x=0.01, ha="left", parse_math=False)
 
 
 def share_axis(axis: Axis) -> None:

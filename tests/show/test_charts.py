@@ -9,7 +9,15 @@ import pytest
 
 from crmlab import tiering
 from crmlab.language import languages, set_language
-from crmlab.show.charts import chinese_font, house_style, new_axes, png, style, wrapped
+from crmlab.show.charts import (
+    chinese_font,
+    house_style,
+    new_axes,
+    png,
+    set_title,
+    style,
+    wrapped,
+)
 from crmlab.show.display import picture_of
 
 RESULTS = {
@@ -118,3 +126,9 @@ def _file(data):
     import io
 
     return io.BytesIO(data)
+
+
+def test_two_sums_in_dollars_in_a_title_are_no_formula():
+    axes = new_axes()
+    set_title(axes, "Half spend $17.36 to $43.21")
+    assert not axes.figure._suptitle.get_parse_math()
