@@ -132,15 +132,15 @@ class FourCases(Result):
             axes.add_patch(_tile(x, y, colours[case]))
             row = self._row(case)
             written = dict(zip(("share", "low", "high"), _written(row), strict=True))
-            axes.text(x + 0.5, y + 0.76, self._name(case), ha="center", va="center", fontsize=11)
+            axes.text(x + 0.5, y + 0.82, self._name(case), ha="center", va="center", fontsize=11)
             axes.text(
-                x + 0.5, y + 0.48, percent(row["share"], 0), ha="center", va="center", fontsize=22
+                x + 0.5, y + 0.54, percent(row["share"], 0), ha="center", va="center", fontsize=22
             )
             axes.text(
-                x + 0.5, y + 0.2,
+                x + 0.5, y + 0.22,
                 ngettext(
-                    "{low} to {high}; {answers} answer",
-                    "{low} to {high}; {answers} answers",
+                    "{low} to {high}\n{answers} answer",
+                    "{low} to {high}\n{answers} answers",
                     int(row["answers"]),
                 ).format(low=written["low"], high=written["high"], answers=number(row["answers"])),
                 ha="center", va="center", fontsize=9.5, color=charts.MUTED,

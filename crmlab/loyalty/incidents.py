@@ -153,7 +153,7 @@ class Incidents(Result):
         axes.set_yticks(places, labels)
         axes.set_ylim(-0.6, len(places) - 0.4)
         axes.set_xlabel(
-            _("Bought again within {days} days: difference in points, with interval").format(
+            _("Bought again within {days} days:\ndifference in points").format(
                 days=number(self.days)
             )
         )
