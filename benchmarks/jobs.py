@@ -81,6 +81,20 @@ def notebook(chapter: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began}
 
 
+def fit(contestant: str) -> dict[str, Any]:
+    """BG/NBD on CDNOW's sample."""
+    import repeat_buying
+
+    return repeat_buying.fit(contestant) | {"megabytes": megabytes()}
+
+
+def grown(model: str, customers: str) -> dict[str, Any]:
+    """A model of repeat buying on so many customers."""
+    import repeat_buying
+
+    return repeat_buying.grown(model, customers) | {"megabytes": megabytes()}
+
+
 def explorers() -> dict[str, Any]:
     """Every move of every explorer."""
     from explorers import moves
@@ -94,6 +108,8 @@ JOBS = {
     "check": check,
     "load": load,
     "notebook": notebook,
+    "fit": fit,
+    "grown": grown,
     "explorers": explorers,
 }
 

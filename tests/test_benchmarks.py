@@ -16,11 +16,18 @@ def benchmarks(monkeypatch):
     """The benchmarks' own modules, importable as they are for their scripts."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import explorers
+    import repeat_buying
     import run
     import summary
 
-    yield {"run": run, "summary": summary, "explorers": explorers}
-    for name in ("run", "summary", "explorers"):
+    own = {
+        "run": run,
+        "summary": summary,
+        "explorers": explorers,
+        "repeat_buying": repeat_buying,
+    }
+    yield own
+    for name in own:
         sys.modules.pop(name, None)
 
 
@@ -89,3 +96,23 @@ def test_an_explorer_that_is_expected_and_not_there_misses_its_limit(benchmarks,
     run.explorers(page, (), 1)
     missed = "not met: tiering.gone: median of a move: there is no such explorer"
     assert page.missed() == [f"{missed}, the limit is ≤ 200 ms"]
+
+
+def test_the_fit_on_cdnow_is_the_published_one_and_another_stops_the_benchmark(benchmarks):
+    run, models = benchmarks["run"], benchmarks["repeat_buying"]
+    history = models.cdnow()
+    assert len(history[0]) == 2357
+    # Fader, Hardie and Lee (2005), table 2.
+    found = models.log_likelihood([0.243, 4.414, 0.793, 2.426], *history)
+    assert found == pytest.approx(-9582.4, abs=0.05)
+    assert models._parameters(models.CRMLAB, history)[0] == pytest.approx(0.243, abs=1e-3)
+    run._same_fit({models.CRMLAB: found, models.LIFETIMES: found - 0.005})
+    with pytest.raises(SystemExit, match=r"lifetimes finds a log-likelihood of -9583.4"):
+        run._same_fit({models.CRMLAB: found, models.LIFETIMES: found - 1})
+
+
+def test_customers_made_for_the_benchmark_have_the_parameters_that_they_are_made_from(benchmarks):
+    models = benchmarks["repeat_buying"]
+    history = models.simulated(5000)
+    found = models._parameters(models.CRMLAB, history)
+    assert found == pytest.approx(models.TRUE, rel=0.2)
