@@ -215,8 +215,8 @@ class PurchaseGaps(Result):
     def _all(self) -> str:
         return _(
             "After {purchases} purchases of {customers} customers the next one was waited for: "
-            "{closed} times it came, {open} customers are still silent. {days} {intervals} They "
-            "allow for one customer giving many gaps."
+            "{closed} came, {open} are still awaited. {days} {intervals} They allow for one "
+            "customer giving many gaps."
         ).format(
             purchases=number(self.overall["gaps"] + self.overall["open_gaps"]),
             customers=number(self.overall["customers"]),

@@ -151,6 +151,7 @@ class Lifecycle(Result):
         axes.set_yticks(places, [names[stage] for stage in self.table["stage"]])
         axes.set_xlim(0, 1.3 * float(self.table["high"].max()))
         charts.share_axis(axes.xaxis)
+        axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= 1])
         axes.set_xlabel(
             _("Share of the customers, with {confidence} interval").format(
                 confidence=percent(self.confidence, 0)
@@ -252,7 +253,8 @@ class Lifecycle(Result):
         )
 
     def _incentives(self) -> str:
-        names, there = names_of(self.table["stage"]), set(self.table["stage"])
+        names = names_of(self.table["stage"])
+        there = set(self.table.loc[self.table["customers"] > 0, "stage"])
         parts = [
             _("{stage}: {incentives}.").format(
                 stage=names[str(stage)], incentives=_("; ").join(of_stage["label"])
@@ -291,7 +293,7 @@ class Lifecycle(Result):
             parts.append(
                 _(
                     "The data hold only {share} of the 12 months before the day: no trend is "
-                    "known, and purchases a year are scaled up."
+                    "known, and the purchases a year of customers won earlier are scaled up."
                 ).format(share=percent(self.stages.seen, 0))
             )
         return " ".join(parts)

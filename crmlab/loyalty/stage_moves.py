@@ -112,7 +112,7 @@ class StageMoves(Result):
                 months=number(self.months)
             )
         )
-        axes.set_ylabel(_("From"))
+        axes.set_ylabel(_("Stage before"))
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
@@ -195,7 +195,8 @@ class StageMoves(Result):
         for origin, rows in self.table.groupby("origin", sort=False):
             if origin == NEW:
                 continue
-            most = rows.sort_values("share", ascending=False, kind="stable").iloc[:2]
+            most = rows[rows["customers"] > 0].sort_values("share", ascending=False, kind="stable")
+            most = most.iloc[:2]
             parts.append(
                 _("from {origin} {moves}").format(
                     origin=names[str(origin)],
