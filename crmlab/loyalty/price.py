@@ -84,6 +84,8 @@ class PriceResponse(Result):
         judged = self.table.dropna(subset=["low"])
         if judged.empty:
             return _("How orders answer to the price cannot be told")
+        if len(judged) == 1 and judged["high"].iloc[0] >= 0:
+            return _("That orders fall when the price rises cannot be told from chance")
         if len(judged) == 1:
             return _("A price 1% higher: {change} fewer orders ({low} to {high})").format(
                 **_less(judged.iloc[0])

@@ -83,8 +83,7 @@ class PriceByCustomer(Result):
     def title(self) -> str:
         raw, pooled = self._range("raw"), self._range("elasticity")
         return _(
-            "Elasticity of nine in ten customers: alone {low} to {high}, pooled {pooled_low} to "
-            "{pooled_high}"
+            "Elasticity of nine in ten: alone {low} to {high}, pooled {pooled_low} to {pooled_high}"
         ).format(
             low=number(raw[0], 0), high=number(raw[1], 0), pooled_low=number(pooled[0], 1),
             pooled_high=number(pooled[1], 1),
@@ -111,7 +110,7 @@ class PriceByCustomer(Result):
                 annotation_clip=False,
             )  # fmt: skip
         axes.set_xscale("log")
-        axes.set_xlim(0.8, far * 1.08)
+        axes.set_xlim(0.8 * float(orders.min()), far * 1.08)
         axes.axhline(0, color=charts.GRID, linewidth=1, zorder=0)
         axes.set_xlabel(_("Orders of the customer, before and after (grey: each by itself)"))
         axes.set_ylabel(_("Elasticity"))

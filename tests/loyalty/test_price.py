@@ -238,6 +238,8 @@ def test_all_together_have_no_column_of_groups():
     )
     assert np.isnan(result.unlike)
     assert "fewer orders" in result.title()
+    alike = price_response(workspace({("S", "a"): (3, 3), ("N", "a"): (3, 3)}), change=CHANGE)
+    assert "cannot be told from chance" in alike.title()
 
 
 def test_groups_alike_are_not_told_apart(company):
