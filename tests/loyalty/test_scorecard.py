@@ -10,8 +10,11 @@ import crmlab
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 from crmlab.loyalty import loyalty_measures, scorecard
+from crmlab.loyalty.nine_answers import Said
 from crmlab.loyalty.nine_measures import scored
+from crmlab.loyalty.nine_values import _weights
 from crmlab.loyalty.scorecard import weighted_quantiles
+from crmlab.stats import weighted
 
 CODES = list(loyalty_measures()["measure"])
 RATINGS = ["brand_attention", "competitor_attention", "incident_tolerance", "identification"]
@@ -370,3 +373,30 @@ def test_the_picture_and_its_words(company):
 def test_a_students_variant_has_all_nine():
     result = scorecard(crmlab.load(student="20261234"))
     assert (result.table["customers"] > 500).all()
+
+
+def test_the_interval_of_a_shared_mean_holds_the_truth_about_as_often_as_it_says():
+    """Monthly samples of those who bought: who buys often likes us more, and is asked oftener."""
+    rng = np.random.default_rng(11)
+    size = 300
+    chance = rng.beta(1, 2, size)
+    liking = 40 + 40 * chance + rng.normal(0, 15, size)
+    held, naive, times = 0, [], 120
+    for _time in range(times):
+        bought = rng.random((size, 12)) < chance[:, None]
+        rows = []
+        for month in range(12):
+            there = np.flatnonzero(bought[:, month])
+            asked = rng.permutation(there)[: max(2, len(there) // 5)]
+            rows.append(pd.DataFrame({"customer_id": asked, "weight": len(there) / len(asked)}))
+        answers = pd.concat(rows).assign(q=lambda frame: liking[frame["customer_id"]])
+        behaviour = pd.DataFrame({"months_bought": bought.sum(axis=1)})
+        said = Said(answers.reset_index(drop=True), 0, True, True, ())
+        weight, shared = _weights(said, behaviour, said.customers.index)
+        assert shared
+        found = weighted.mean(said.customers["q"], weights=weight)
+        truth = liking[bought.any(axis=1)].mean()
+        held += found.low <= truth <= found.high
+        naive.append(said.customers["q"].mean() - truth)
+    assert 0.90 < held / times < 0.99
+    assert np.mean(naive) > 3  # whoever answered, each once, would be too kind
