@@ -44,6 +44,9 @@ class ImmortalTime(Result):
 
     Attributes
     ----------
+    frame : pandas.DataFrame
+        A row per customer: customer_id, origin, entry, time (days), event, and the tier in
+        hindsight and by the beginning.
     curves : dict of (str, str) to pandas.DataFrame
         By way and tier, as from `crmlab.stats.survival.kaplan_meier`.
     months : int
@@ -57,6 +60,7 @@ class ImmortalTime(Result):
 
     measure = "loyalty.immortal_time"
 
+    frame: pd.DataFrame
     curves: dict[tuple[str, str], pd.DataFrame]
     months: int
     moved: int
@@ -291,6 +295,7 @@ def immortal_time(
     return ImmortalTime(
         pd.DataFrame(rows),
         Context.of(crm),
+        frame,
         drawn,
         months,
         int((frame["beginning"] != frame["hindsight"]).sum()),

@@ -86,6 +86,8 @@ def test_cox_with_late_entry_maximises_efrons_likelihood_written_out():
     best = found.table.loc["x", "coefficient"]
     assert found.log_likelihood == pytest.approx(log_likelihood(best))
     assert log_likelihood(best) > max(log_likelihood(best - 0.01), log_likelihood(best + 0.01))
+    bend = log_likelihood(best - 0.01) - 2 * log_likelihood(best) + log_likelihood(best + 0.01)
+    assert found.table.loc["x", "error"] == pytest.approx(0.01 / np.sqrt(-bend), rel=1e-4)
 
 
 def test_cox_agrees_with_statsmodels_where_nobody_enters_at_an_event():
