@@ -38,6 +38,28 @@ def test_those_who_joined_before_are_nobodys_comparison():
     assert np.exp(found.after) == pytest.approx(10)
 
 
+def test_those_who_join_soon_after_are_nobodys_comparison():
+    counts = np.array([[5, 5, 5, 5], [5, 5, 50, 50], [5, 5, 5, 5]])
+    found = joining(counts, [1, 2, np.nan], [0, 0, 0], before=1, after=2)
+    assert np.exp(found.after) == pytest.approx(1)
+    assert found.others == 1
+
+
+def test_the_error_is_nearly_that_of_the_jackknife():
+    rng = np.random.default_rng(4)
+    # Fewer others than joiners, so that their part of the error matters.
+    counts, joined, first = simulated(rng, units=80, months=9)
+    joined[:55], joined[55:] = np.where(rng.random(55) < 0.5, 3, 5), np.nan
+    found = joining(counts, joined, first, before=2, after=2)
+    without = []
+    for unit in range(80):
+        kept = np.arange(80) != unit
+        part = joining(counts[kept], joined[kept], first[kept], before=2, after=2)
+        without.append([*part.values, part.after, part.level])
+    jackknife = np.sqrt(79 / 80 * ((np.array(without) - np.mean(without, axis=0)) ** 2).sum(axis=0))
+    assert np.sqrt((found.moved**2).sum(axis=0)) == pytest.approx(jackknife, rel=0.12)
+
+
 def test_units_that_are_new_do_not_count():
     counts = [[2, 4, 6], [3, 3, 3], [9, 9, 9]]
     found = joining(counts, [1, np.nan, np.nan], [0, 0, 1], before=1, after=1)
