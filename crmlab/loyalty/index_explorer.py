@@ -24,15 +24,15 @@ class Reweighted(NamedTuple):
 
     Attributes
     ----------
-    index, low, high : float
-        Of the company; NaN where no weight is left.
+    value, low, high : float
+        The company's index; NaN where no weight is left.
     shares : numpy.ndarray
         Share of the customers in each bar of the picture.
     stays : float
         Share of the most loyal tenth that stays at the top.
     """
 
-    index: float
+    value: float
     low: float
     high: float
     shares: NDArray[np.float64]
@@ -92,7 +92,7 @@ def explore_loyalty_weights(result: LoyaltyIndex) -> None:
         axes = result.plot()
         # The title states the default; once a slider moves, the sentence below does.
         axes.figure.suptitle("")
-        bars = list(axes.patches)[: len(result.histogram())]
+        bars: list[Any] = list(axes.patches)[: len(result.histogram())]
         axes.set_ylim(0, 2 * float(result.histogram().max()))
         (now,) = axes.plot(
             [0, 0], [0, 1], color=charts.ORANGE, transform=axes.get_xaxis_transform()
@@ -103,20 +103,20 @@ def explore_loyalty_weights(result: LoyaltyIndex) -> None:
 
     def move(**factors: float) -> None:
         changed = found(factors)
-        now.set_xdata([changed.index, changed.index])
+        now.set_xdata([changed.value, changed.value])
         for bar, share in zip(bars, changed.shares, strict=True):
             bar.set_height(float(share))
 
     def words(**factors: float) -> str:
         changed = found(factors)
-        if not np.isfinite(changed.index):
+        if not np.isfinite(changed.value):
             return _("At least one measure needs a weight.")
         return _(
             "With these weights the company's index is {index}; with the weights of the table, the "
             "blue line, it is {before}. Of the most loyal tenth of the customers {stays} stay at "
             "the top."
         ).format(
-            index=number(changed.index, 1),
+            index=number(changed.value, 1),
             before=number(result.index["index"], 1),
             stays=percent(changed.stays, 0),
         )

@@ -316,8 +316,10 @@ def scorecard(
         Where each measure comes from and how it is scored, in the shape of `loyalty_measures`,
         which are the default.
     own : mapping of str to pandas.Series, optional
-        Values of a measure by customer_id in place of those of its source, such as price
-        sensitivities that were estimated.
+        Values of a measure by customer_id in place of those of its source. Where a change of the
+        tariff shows how customers answer to prices, the sensitivities are
+        ``{"price_sensitivity": -price_by_customer(crm).customers.set_index("customer_id")
+        ["elasticity"]}``.
     months : int
         How many months back from the last day count.
 

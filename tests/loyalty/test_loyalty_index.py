@@ -255,14 +255,14 @@ def explored(monkeypatch):
 def test_reweighting_multiplies_the_weights_of_the_table():
     result = loyalty_index(said(), weights=THREE)
     same = reweighted(result, {})
-    assert (same.index, same.low, same.high) == pytest.approx(tuple(result.index))
+    assert (same.value, same.low, same.high) == pytest.approx(tuple(result.index))
     assert same.stays == 1
     assert same.shares.tolist() == pytest.approx(result.histogram().tolist())
     without = reweighted(result, {"identification": 0, "share_of_needs": 0})
-    assert without.index == pytest.approx((50 + 2 * 100 + 3 * 0) / 6)  # D did not answer it
+    assert without.value == pytest.approx((50 + 2 * 100 + 3 * 0) / 6)  # D did not answer it
     assert without.shares.sum() == pytest.approx(1)
     assert without.stays == 0
-    assert np.isnan(reweighted(result, dict.fromkeys(THREE, 0)).index)
+    assert np.isnan(reweighted(result, dict.fromkeys(THREE, 0)).value)
 
 
 def test_the_explorer_follows_its_controls(explored):
