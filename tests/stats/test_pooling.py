@@ -88,3 +88,15 @@ def test_too_few_customers_and_gaps_are_refused():
         pooled_changes([1, 2, 3], [1, 2, 3], [0.0] * 3, [True, True, False], ["a"] * 3)
     with pytest.raises(CrmlabError, match="must be given"):
         pooled_changes([1, np.nan], [1, 2], [0.0, 0.0], [True, False], ["a", "a"])
+
+
+def test_of_what_is_known_of_a_customer_only_the_part_of_the_response_is_put_down_to_it():
+    random = np.random.default_rng(5)
+    exposed = np.arange(400) % 2 == 0
+    moved = 0.3 * random.normal(size=400) + exposed * 0.4 * random.normal(size=400)
+    before = np.full(400, 4000)
+    found = pooled_changes(before, before * np.exp(moved), np.zeros(400), exposed, np.zeros(400))
+    own, other = found.spread**2, found.noise**2
+    slope = np.polyfit(moved[exposed], found.deviation[exposed], 1)[0]
+    assert slope == pytest.approx(own / (own + other), abs=0.03)
+    assert found.variance[exposed].mean() == pytest.approx(own * other / (own + other), rel=0.1)
