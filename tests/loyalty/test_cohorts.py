@@ -101,8 +101,8 @@ def test_a_day_of_the_workspaces_time_zone():
 
 CUSTOMERS = {
     "customer_id": ["A", "B", "C", "D", "E", "F"],
-    # D is said to be won after the first purchase, E never bought, of F nothing is known.
-    "acquired_on": ["2024-11-05", "2019-01-01", "2024-12-24", "2025-02-20", "2025-01-15", None],
+    # A and D are said to be won after the first purchase, E never bought, of F nothing is known.
+    "acquired_on": ["2024-12-05", "2019-01-01", "2024-12-24", "2025-02-20", "2025-01-15", None],
 }
 
 
@@ -119,6 +119,7 @@ def test_cohorts_by_acquisition_count_those_who_never_bought():
     result = retention(crm, unit="month", start="acquired")
     assert result.triangle("customers")[0].tolist() == [1, 1, 1, 1]
     found = rows(result)
+    assert found["2024-11"][:2] == [1, 1]  # A had bought before the day given
     assert found["2024-12"][:3] == [0, 1, 1]  # C, won in December, bought in January
     assert found["2025-01"][:2] == [0, 0]  # E
     assert found["2025-02"][0] == 1  # D bought before the day given, in the same month

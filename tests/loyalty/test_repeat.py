@@ -81,8 +81,8 @@ def test_refunds_do_not_make_a_repeat_and_zero_amounts_do():
 def test_the_first_purchase_of_those_won_before_the_data_is_not_known():
     customers = {
         "customer_id": ["A", "B", "C", "D"],
-        # C bought before it is said to have been won; of D nothing is said.
-        "acquired_on": ["2019-03-01", "2025-01-02", "2025-06-01", None],
+        # B was won on the first day; C bought before it is said to have been; of D nothing is said.
+        "acquired_on": ["2019-03-01", "2025-01-01", "2025-06-01", None],
     }
     bought = [("A", "2025-01-01"), ("A", "2025-01-02"), ("B", "2025-01-02"), ("C", "2025-01-03")]
     crm = workspace([*bought, ("D", "2025-02-01"), ("D", "2025-02-03")], customers=customers)
