@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.errors import CrmlabError
+from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.loyalty.histories import MODEL_NAMES, Cohort, Fits, Model, Unit, fits
 from crmlab.loyalty.purchases import NEEDS, Occasion
@@ -70,7 +70,8 @@ class Alive(Result):
         return dict.fromkeys(["expected", "expected_low", "expected_high"], "number1")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"tier": self.tiers.names()} if self.tiers is not None else {}
+        names = self.tiers.names() if self.tiers is not None else {}
+        return {"tier": names | {"all": _("all")}}
 
     def title(self) -> str:
         gone = float((self.customers["alive"] < 0.5).mean())
@@ -268,10 +269,10 @@ def alive(
     Returns
     -------
     Alive
-        `.table` has a row per tier, best first, and one for all: tier, customers, alive (mean
-        P(alive)), alive_low, alive_high, expected (purchases of all of them in the weeks to come),
-        expected_low, expected_high. Without amounts there is the row for all alone. `.customers`
-        has a row per customer.
+        `.table` has a row per tier, best first, and one for all (``"all"``): tier, customers, alive
+        (mean P(alive)), alive_low, alive_high, expected (purchases of all of them in the weeks to
+        come), expected_low, expected_high. Without amounts there is the row for all alone.
+        `.customers` has a row per customer.
 
     Raises
     ------
@@ -296,7 +297,7 @@ def alive(
             _("weeks is a number above 0, such as 13; it is {weeks}.").format(weeks=repr(weeks))
         )
     found = fits(crm, model, cohort=cohort, unit=unit, occasion=occasion, until=until)
-    tiers = customer_tiers(crm) if crm.has("orders", "amount") else None
+    tiers = _tiers(crm)
     customers = found.histories.frame[
         ["customer_id", "fitted", "frequency", "recency_days", "age_days"]
     ].rename(columns={"fitted": "won"})
@@ -325,6 +326,16 @@ def alive(
     )
 
 
+def _tiers(crm: Workspace) -> Tiers | None:
+    """The tiers of the customers; none where there is no money to make them from."""
+    if not crm.has("orders", "amount"):
+        return None
+    try:
+        return customer_tiers(crm)
+    except NotEnoughData:
+        return None
+
+
 def _table(
     customers: pd.DataFrame,
     group: Array,
@@ -338,7 +349,7 @@ def _table(
     if tiers is not None:
         present = [tier for tier in tiers.order if (customers["tier"] == tier).any()]
         parts = [(tier, (customers["tier"] == tier).to_numpy()) for tier in present]
-    for tier, inside in [*parts, (_("all"), everyone)]:
+    for tier, inside in [*parts, ("all", everyone)]:
         members = np.bincount(group[inside], minlength=len(views["alive"][0])).astype(float)
         many = members.sum()
         row: dict[str, Any] = {"tier": tier, "customers": int(many)}

@@ -23,6 +23,7 @@ from crmlab.loyalty.histories import (
     unit_name,
 )
 from crmlab.loyalty.purchases import NEEDS, Occasion
+from crmlab.loyalty.uncertainty import FARTHEST
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -327,14 +328,14 @@ def _parameters(fit: RepeatBuying, confidence: float) -> pd.DataFrame:
     for place, name in enumerate(fit.names):
         known = name not in fit.weak
         estimate = float(fit.parameters[place]) if known else np.nan
-        on_log = float(np.sqrt(fit.covariance[place, place]))
+        reach = min(z * float(np.sqrt(fit.covariance[place, place])), FARTHEST)
         rows.append(
             {
                 "parameter": name,
                 "estimate": estimate,
                 "error": float(fit.errors[place]) if known else np.nan,
-                "low": estimate * np.exp(-z * on_log),
-                "high": estimate * np.exp(z * on_log),
+                "low": estimate * np.exp(-reach),
+                "high": estimate * np.exp(reach),
             }
         )
     means = {
@@ -394,6 +395,7 @@ def ratio(
     spread = fit.covariance
     variance = spread[one, one] + spread[other, other] - 2 * spread[one, other]
     reach = float(norm.ppf((1 + confidence) / 2) * np.sqrt(max(float(variance), 0.0)))
+    reach = min(reach, FARTHEST)
     return estimate, estimate * float(np.exp(-reach)), estimate * float(np.exp(reach))
 
 

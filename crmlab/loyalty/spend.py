@@ -15,7 +15,7 @@ from crmlab.errors import NotEnoughData
 from crmlab.language import _, currency_name, money, ngettext, number, percent
 from crmlab.loyalty.histories import Histories, histories
 from crmlab.loyalty.purchases import Occasion
-from crmlab.loyalty.uncertainty import Array, interval, neighbours
+from crmlab.loyalty.uncertainty import FARTHEST, Array, interval, neighbours
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -397,7 +397,7 @@ def _parameters(fit: Spend, confidence: float) -> pd.DataFrame:
     for place, name in enumerate(fit.names):
         known = name not in fit.weak
         estimate = float(fit.parameters[place]) if known else np.nan
-        reach = z * float(np.sqrt(fit.covariance[place, place]))
+        reach = min(z * float(np.sqrt(fit.covariance[place, place])), FARTHEST)
         rows.append(
             {
                 "parameter": name,

@@ -18,6 +18,8 @@ Scale = Literal["log", "logit"]
 
 #: Chances nearer to 0 or 1 than this count as that.
 NEAREST = 1e-12
+#: Logs of parameters beyond this are cut off, and intervals reach no farther on a log scale.
+FARTHEST = 30.0
 
 
 Fit = TypeVar("Fit", RepeatBuying, Spend, Renewal)
@@ -50,7 +52,7 @@ def neighbours(fit: Fit) -> list[Fit]:
     reach = np.sqrt(np.maximum(size, 0.0) * len(size))
     centre = np.log(fit.parameters)
     return [
-        replace(fit, parameters=np.exp(centre + side * step * axis))
+        replace(fit, parameters=np.exp(np.clip(centre + side * step * axis, -FARTHEST, FARTHEST)))
         for step, axis in zip(reach, axes.T, strict=True)
         for side in (-1.0, 1.0)
     ]
@@ -101,4 +103,5 @@ def interval(
         return np.where(certain, usual, low), np.where(certain, usual, high)
     tiny = np.finfo(float).tiny
     reach = z * spread(np.log(np.maximum(around, tiny)))
+    reach = np.minimum(reach, FARTHEST)
     return np.asarray(usual * np.exp(-reach)), np.asarray(usual * np.exp(reach))

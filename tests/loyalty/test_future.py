@@ -290,6 +290,22 @@ def test_weeks_to_look_ahead_are_above_none(company):
         alive(company, weeks=0)
 
 
+def test_parameters_that_are_hardly_told_do_no_harm():
+    random = np.random.default_rng(0)
+    days = {}
+    for customer, at in zip(random.integers(0, 40, 120), random.integers(0, 360, 120), strict=True):
+        days.setdefault(f"C{customer}", []).append(
+            pd.Timestamp("2025-01-01") + pd.Timedelta(days=int(at))
+        )
+    crm = workspace(days, as_of="2025-12-31", amount=0.0)
+    for model in ("bg_nbd", "pareto_nbd"):
+        assert repeat_buying(crm, model=model).reading()
+        result = alive(crm, model=model)
+        # Nothing was paid, so there are no tiers.
+        assert result.table["tier"].tolist() == ["all"]
+        assert "nan" not in result.reading()
+
+
 def test_without_amounts_there_are_no_tiers(simulated):
     orders = simulated(200).orders[["order_id", "customer_id", "ordered_at"]]
     result = alive(from_frames({"orders": orders}, as_of="2025-12-30"))
