@@ -154,6 +154,11 @@ class OfferContrast(Result):
             fair=self._written(self._row(arm, "assigned")),
             compliers=self._written(self._row(arm, "compliers")),
         )
+        if not np.isfinite(self._value(arm, "compliers")):
+            fair = _(
+                "Drawn against not drawn, the offer brought {fair} orders per 100 customers; too "
+                "few used it to say what that is per user."
+            ).format(fair=self._written(self._row(arm, "assigned")))
         return " ".join([said, self._busier(arm), fair])
 
     def _busier(self, arm: str) -> str:

@@ -75,6 +75,8 @@ class OfferTiming(Result):
         return {"arm": arm_names(self.offered.arms)}
 
     def title(self) -> str:
+        if not self.table["told"].fillna(False).astype(bool).any():
+            return _("In no period from the offer on can a change in orders be told")
         rows = self.table[self.table["period"] == 0].set_index("arm")["log_ratio"]
         arm = str(rows.abs().idxmax())
         if self.offered.after < 1:
@@ -99,7 +101,15 @@ class OfferTiming(Result):
             x = rows["period"] + 0.16 * (place - (many - 1) / 2)
             low, high, value = (np.expm1(rows[name]) for name in ("low", "high", "log_ratio"))
             axes.vlines(x, low, high, color=colour)
-            axes.plot(x, value, color=colour, marker="o", linewidth=1, label=names[arm], zorder=3)
+            axes.plot(
+                x,
+                value,
+                color=colour,
+                marker="o",
+                linewidth=1,
+                label=charts.wrapped(names[arm], 24),
+                zorder=3,
+            )
         charts.share_axis(axes.yaxis)
         periods = range(-self.offered.before, self.offered.after + 1)
         axes.set_xticks(list(periods))

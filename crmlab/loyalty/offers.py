@@ -103,6 +103,9 @@ class Offers(Result):
         if not self.pooled["log_ratio"].notna().any():
             return _("Too few customers or orders to judge any offer")
         arm = self._foremost()
+        told = self.pooled["told"].fillna(False).astype(bool)
+        if not told.any():
+            return _("That the offers changed orders cannot be told")
         changes = {
             window: signed(np.expm1(self.row(arm, window)["log_ratio"])) for window in self.windows
         }
@@ -124,7 +127,7 @@ class Offers(Result):
                 ends = np.expm1([row["low"], row["high"], row["log_ratio"]])
                 axes.plot(ends[:2], [place, place], color=colour)
                 axes.scatter(ends[2], place, color=colour, s=45, zorder=3)
-                labels.append(f"{names[arm]}: {windows[window]}")
+                labels.append(charts.wrapped(f"{names[arm]}: {windows[window]}", 30))
                 places.append(place)
                 place -= 1
             place -= 0.6
