@@ -36,7 +36,8 @@ class IncentiveReturns:
     table : pandas.DataFrame
         A row per stage and arm: stage, arm, customers (in the arm of that stage), own (log ratio of
         orders in the stage by itself), own_error, log_ratio and error (drawn towards the arm's
-        mean over the stages), listed (list price of a holdout customer's orders in the periods),
+        mean over the stages), shared_error (the part of the error that is the mean's, the same
+        chance in all stages), listed (list price of a holdout customer's orders in the periods),
         margin (profit per unit of list price without the offer), given (what the offer gives
         away per unit of list price), gain (expected profit per customer offered).
     draws : numpy.ndarray, shape (draws, rows of the table)
@@ -203,9 +204,11 @@ def _towards_the_mean(rows: pd.DataFrame) -> pd.DataFrame:
     weight = 1 / (variance + between)
     mean, error = float(weight @ own / weight.sum()), float(weight.sum() ** -0.5)
     trust = between / (between + variance)
+    shared = (1 - trust) * error
     return rows.assign(
         log_ratio=trust * own + (1 - trust) * mean,
-        error=np.sqrt(trust * variance + ((1 - trust) * error) ** 2),
+        error=np.sqrt(trust * variance + shared**2),
+        shared_error=shared,
         spread=np.sqrt(between),
     )
 
@@ -304,7 +307,12 @@ def _drawn(table: pd.DataFrame, draws: int, seed: int) -> Array:
         place = pd.factorize(table[of])[0]
         noise = random.standard_normal((draws, place.max() + 1))[:, place]
         parts.append(table[name].to_numpy() + table[f"{name}_error"].to_numpy() * noise)
+    # The mean that an arm's log ratios are drawn towards is one figure for all stages, too.
+    place = pd.factorize(table["arm"])[0]
+    common = random.standard_normal((draws, place.max() + 1))[:, place]
     noise = random.standard_normal((draws, len(table)))
-    log_ratio = table["log_ratio"].to_numpy() + table["error"].to_numpy() * noise
+    shared = table["shared_error"].to_numpy()
+    single = np.sqrt(np.maximum(table["error"].to_numpy() ** 2 - shared**2, 0.0))
+    log_ratio = table["log_ratio"].to_numpy() + shared * common + single * noise
     listed, margin, given = parts
     return _gain(listed, margin, given, log_ratio)

@@ -9,7 +9,7 @@ import pytest
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 from crmlab.loyalty import incentive_plan, knapsack
-from crmlab.loyalty.incentive_returns import between_variance, returns
+from crmlab.loyalty.incentive_returns import _drawn, between_variance, returns
 
 
 def best_by_trying_all(groups, gains, costs, budget):
@@ -47,6 +47,18 @@ def test_the_variance_between_stages_is_that_of_dersimonian_and_laird():
     assert between_variance(values, variances) == 0
     assert between_variance(2 * values, variances) == pytest.approx(5.714286 / 4, abs=1e-6)
     assert between_variance(values[:1], variances[:1]) == 0
+
+
+@pytest.mark.parametrize(("shared", "expected"), [(0.1, 2.0), (0.06, 1.36), (0.0, 1.0)])
+def test_stages_that_share_an_effect_share_its_chance(shared, expected):
+    # One arm in two stages whose gains are exp(θ) - 1, with θ of standard deviation .1. Of the sum
+    # of both θ the variance is 2 × .1² if they are independent, else 1 + shared²/.1² times that.
+    table = pd.DataFrame({"stage": ["a", "b"], "arm": "points", "log_ratio": 0.0, "error": 0.1})
+    table = table.assign(shared_error=shared, listed=1.0, margin=1.0, given=0.0)
+    table = table.assign(listed_error=0.0, margin_error=0.0, given_error=0.0)
+    logs = np.log1p(_drawn(table, 20_000, seed=0))
+    assert logs.std(axis=0) == pytest.approx([0.1, 0.1], rel=0.03)
+    assert logs.sum(axis=1).var() / (2 * 0.1**2) == pytest.approx(expected, rel=0.03)
 
 
 # --- a company whose customers are all alike
@@ -157,6 +169,7 @@ def test_the_effects_of_the_company_are_recovered_over_both_months(company_retur
         pooled = rows.loc[rows["error"].idxmin()]
         assert abs(pooled["log_ratio"] - known[arm]) < 3 * pooled["error"]
     assert (company_returns.spread == 0).all()  # the same effect in every stage
+    assert np.allclose(company_returns.table["shared_error"], company_returns.table["error"])
 
 
 def test_a_coupon_costs_what_its_terms_say(company_returns):
