@@ -115,7 +115,7 @@ class PriceResponse(Result):
         if len(table):
             self._label_marks(axes, table.iloc[-1], places[-1])
         axes.set_xlabel(
-            _("Elasticity of the number of orders, with 95% interval (dotted: −1, revenue stays)")
+            _("Elasticity with 95% interval (dotted: −1, where revenue stays)")
         )
         charts.set_title(axes, self.title())
         return axes
@@ -399,8 +399,8 @@ def price_response(
     table["sensitivity"] = _kinds(table["elasticity"], table["error"], table["freedom"])
     table["placebo_apart"] = _apart(table)
     unlike = _unlike(table)
-    overall = _together(table)
-    table = table.drop(columns=["error", "freedom", "placebo_chance"])
+    overall = _together(table, found.log_error / abs(found.log_rise))
+    table = table.drop(columns=["error", "own_error", "freedom", "placebo_chance"])
     if prices.empty:
         table = table.drop(columns="across")
     table = table.rename(columns={"group": by}) if by else table.drop(columns="group")
@@ -521,6 +521,9 @@ def _row(found: Tariff, name: Any, fits: Mapping[str, CountRegression | None]) -
         "placebo_low": placebo.low,
         "placebo_high": placebo.high,
         "error": error,
+        "own_error": np.nan
+        if fits["did"] is None
+        else float(fits["did"].errors[-1]) / abs(found.log_rise),
         "freedom": np.nan if fits["did"] is None else fits["did"].freedom,
         "placebo_chance": _chance(placebo.value, placebo_error, fits["placebo"]),
     }
@@ -549,25 +552,32 @@ def _apart(table: pd.DataFrame) -> pd.Series:
     return pd.Series(told, table.index, dtype="boolean").where(table["placebo"].notna())
 
 
-def _together(table: pd.DataFrame) -> Estimate:
-    """The mean elasticity, weighted by orders before the change, of those who pay it."""
+def _together(table: pd.DataFrame, of_rise: float) -> Estimate:
+    """The mean elasticity, weighted by orders before the change, of those who pay it.
+
+    `of_rise` is the error of the rise as a share of it, which is the same in all groups.
+    """
     judged = table.dropna(subset=["error"])
     if judged.empty:
         return NOTHING
     weight = judged["orders_before"] / judged["orders_before"].sum()
     value = float((weight * judged["elasticity"]).sum())
-    error = float(np.sqrt((weight**2 * judged["error"] ** 2).sum()))
+    own = float(np.sqrt((weight**2 * judged["own_error"] ** 2).sum()))
+    error = float(np.hypot(own, value * of_rise))
     return t_interval(value, error, float(judged["freedom"].sum()), confidence=CONFIDENCE)
 
 
 def _unlike(table: pd.DataFrame) -> float:
-    """Probability by chance of elasticities as unlike as these (Cochran's Q)."""
+    """Probability by chance of elasticities as unlike as these (Cochran's Q).
+
+    The error of the rise, which all share, makes none unlike another.
+    """
     from scipy.stats import chi2
 
     judged = table.dropna(subset=["error"])
     if len(judged) < 2:
         return np.nan
-    weight = 1 / judged["error"] ** 2
+    weight = 1 / judged["own_error"] ** 2
     mean = float(np.average(judged["elasticity"], weights=weight))
     spread = float((weight * (judged["elasticity"] - mean) ** 2).sum())
     return float(chi2.sf(spread, len(judged) - 1))

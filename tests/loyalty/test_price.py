@@ -123,6 +123,13 @@ def test_without_a_share_the_rise_is_measured_and_its_error_counts():
     assert (ours["high"] - ours["elasticity"]) ** 2 == pytest.approx(
         half + (rise * t.ppf(0.975, 23)) ** 2
     )
+    # All groups are divided by the same rise: its error makes none unlike another, and it does not
+    # average out over them.
+    assert result.unlike == pytest.approx(announced.unlike)
+    wider = result.overall.value * result.tariff.log_error / result.tariff.log_rise
+    assert (result.overall.high - result.overall.value) ** 2 == pytest.approx(
+        (announced.overall.high - announced.overall.value) ** 2 + (wider * t.ppf(0.975, 46)) ** 2
+    )
 
 
 def test_prices_per_unit_are_compared_where_quantities_are_known():
