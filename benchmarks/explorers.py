@@ -18,9 +18,11 @@ from typing import Any
 MOVES = 20
 
 #: Chapters whose explorers are moved.
-CHAPTERS = ("satisfaction", "tiering")
+CHAPTERS = ("loyalty", "satisfaction", "tiering")
 #: Explorers that must be there, so that none is forgotten in silence.
 EXPECTED = (
+    "loyalty.explore_clv",
+    "loyalty.explore_points",
     "satisfaction.explore_kano",
     "satisfaction.explore_sample_size",
     "satisfaction.explore_smoothing",

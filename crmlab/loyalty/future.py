@@ -150,7 +150,7 @@ class RepeatPurchases(Result):
         shape, scale = fit.names[:2]
         rate, low, high = ratio(fit, shape, scale, self.confidence)
         said = _(
-            "A customer who is still there buys again {rate} times a {unit} on average ({low} to "
+            "A customer who is still there buys again {rate} times {unit} on average ({low} to "
             "{high})."
         ).format(
             rate=number(rate, 3),
@@ -179,7 +179,7 @@ class RepeatPurchases(Result):
             said = _("They do not seem to leave: the rate of leaving is next to none.")
         else:
             said = _(
-                "They leave for good at a rate of {rate} a {unit} on average ({low} to {high})."
+                "They leave for good at a rate of {rate} {unit} on average ({low} to {high})."
             ).format(rate=number(rate, 4), low=number(low, 4), high=number(high, 4), unit=unit)
         one, other = fit.names[2:]
         if one not in fit.weak and other not in fit.weak:

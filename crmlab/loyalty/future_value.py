@@ -337,7 +337,7 @@ def future_value(
         raise CrmlabError(
             _(
                 "What is left of the revenue is not known: {source} has no orders.cost. Name the "
-                "column in the mapping, or say margin=0.12, say, for 12%."
+                "column in the mapping, or give margin=0.12 for 12%."
             ).format(source=crm.source)
         )
     found = fits(crm, model, cohort=cohort, unit="week", occasion=occasion)
@@ -483,7 +483,7 @@ def _margins(crm: Workspace, tiers: Tiers, given: float | None) -> pd.DataFrame:
         raise NotEnoughData(
             _(
                 "No customer has orders of which all amounts and costs are known, so there is no "
-                "margin. Say margin=0.12, say, for 12%."
+                "margin. Give margin=0.12 for 12%."
             )
         )
     tier = known["customer_id"].map(tiers.table.set_index("customer_id")["tier"])

@@ -114,7 +114,7 @@ class Hazards(Result):
         if holds.empty:
             return _("Nothing that is known of customers goes with leaving beyond chance")
         row = holds.loc[np.log(holds["hazard_ratio"]).abs().idxmax()]
-        return _("{covariate}: {level} leave {ratio} times as often as {reference}").format(
+        return _("{covariate}, {level}: {ratio} times the hazard of {reference}").format(
             covariate=_covariate(row["covariate"]),
             level=self._level(row),
             ratio=number(row["hazard_ratio"], 2),

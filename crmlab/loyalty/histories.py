@@ -184,7 +184,7 @@ class Fits:
 
 def unit_name(unit: str) -> str:
     """The unit of time in the current language."""
-    return {"day": _("day"), "week": _("week"), "month": _("month")}[unit]
+    return {"day": _("a day"), "week": _("a week"), "month": _("a month")}[unit]
 
 
 @once

@@ -655,5 +655,5 @@ def _apart(row: pd.Series) -> str:
     """A difference of shares in points, with its interval if there is one."""
     value, low, high = (number(100 * row[name], 1) for name in ("difference", "low", "high"))
     if np.isnan(row["low"]):
-        return _("{value} points").format(value=value)
-    return _("{value} points ({low} to {high})").format(value=value, low=low, high=high)
+        return _("{value} percentage points").format(value=value)
+    return _("{value} percentage points ({low} to {high})").format(value=value, low=low, high=high)

@@ -77,7 +77,7 @@ def incentives() -> pd.DataFrame:
         ("decline", "remedy", _("Remedy for what went wrong"),
          _("A fault put right can bind more than none.")),
         ("lost", "win_back", _("Offer to come back, to those worth it"),
-         _("Winning back costs money: chapter 6 says for whom it pays.")),
+         _("Winning back costs money, and does not pay for everybody.")),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["stage", "incentive", "label", "why"])
 
@@ -333,7 +333,7 @@ def rules_in_words(rules: pd.DataFrame) -> str:
                     bounds.append(f"{row['measure']} ≥ {row['at_least']:g}")
                 if pd.notna(row["at_most"]):
                     bounds.append(f"{row['measure']} ≤ {row['at_most']:g}")
-            ways.append(_(" and ").join(bounds))
+            ways.append(_(", ").join(bounds))
         conditions = _(" or ").join(way for way in ways if way)
         if conditions:
             said.append(_("{stage} if {conditions}").format(stage=name, conditions=conditions))

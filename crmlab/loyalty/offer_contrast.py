@@ -166,7 +166,7 @@ class OfferContrast(Result):
         if row["low"] > 0:
             text = _("Users were the busier ones before the offer too, by {before} a period.")
         elif row["high"] < 0:
-            text = _("Before the offer users ordered less, by {before} a period.")
+            text = _("Before the offer users ordered less: {before} a period.")
         else:
             text = _("Before the offer they differed by {before} a period, which may be chance.")
         return text.format(before=self._written(row))

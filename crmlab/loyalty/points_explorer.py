@@ -188,7 +188,8 @@ def words_of(programme: Programme, lift: float, currency: str) -> str:
     )
     needed = programme.needed()
     if not math.isfinite(needed):
-        return f"{said} {_('No lift pays: the points cost more than the margin.')}"
+        never = _("No lift pays: the points cost more than the margin.")
+        return f"{said} {never}"
     even = _("It breaks even where orders rise by {needed}.").format(needed=percent(needed, 2))
     return f"{said} {even}"
 

@@ -114,9 +114,7 @@ class PriceResponse(Result):
         axes.margins(x=0.1)
         if len(table):
             self._label_marks(axes, table.iloc[-1], places[-1])
-        axes.set_xlabel(
-            _("Elasticity with 95% interval (dotted: −1, where revenue stays)")
-        )
+        axes.set_xlabel(_("Elasticity with 95% interval (dotted: −1, where revenue stays)"))
         charts.set_title(axes, self.title())
         return axes
 

@@ -197,8 +197,8 @@ class SpendPerPurchase(Result):
 
     def _fits(self) -> str:
         return _(
-            "Below what the model puts a tenth of the customers under lie {low}, above what it "
-            "puts a tenth over, {high}."
+            "Where the model puts the lowest tenth of the customers' means lie {low} of them; "
+            "where it puts the highest tenth, {high}."
         ).format(low=percent(self.tails[0]), high=percent(self.tails[1]))
 
     def _assumption(self) -> str:

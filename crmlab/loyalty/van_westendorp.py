@@ -193,7 +193,8 @@ class PriceMeter(Result):
             indifference=self._with_interval("indifference"),
         )
         if not np.isfinite(best["low"]):
-            return f"{said} {_('So few customers give no interval of it.')}"
+            few = _("So few customers give no interval of it.")
+            return f"{said} {few}"
         return f"{said} {intervals_in_brackets(CONFIDENCE)}"
 
     def _range(self) -> str:

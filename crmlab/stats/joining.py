@@ -96,7 +96,9 @@ def joining(
     Notes
     -----
     For each month c of joining the others are those who have not joined by c + after. Both sides
-    must be there for all periods and have counted something before. With T and C the counts of
+    must be there for all periods, whether or not they counted anything before: of those chosen for
+    what they counted then the rarest count less afterwards for that reason alone, and among joiners
+    who are busier there are fewer such. With T and C the counts of
     joiners and others, the log ratio in period k is
     log Σ_c T_ck − log Σ_c T_c,before · C_ck / C_c,before: what joiners counted over what they
     would have, had they moved like the others from their own level before. So later joiners, never
@@ -122,11 +124,11 @@ def joining(
     sums = _Sums(periods, units)
     for start in range(before, months - after):
         span = count[:, start - before : start + after + 1]
-        there = (since <= start - before) & (span[:, :before].sum(axis=1) > 0)
+        there = since <= start - before
         own, other = there & (month == start), there & ~(month <= start + after)
-        if own.any() and other.any():
+        if own.any() and span[other, :before].any():
             sums.add(span, own, other, before)
-    if not sums.joiners.any():
+    if not sums.level[0] > 0:
         raise NotEnoughData(
             _(
                 "Nobody joined in the data who had bought in the {before} months before, with "

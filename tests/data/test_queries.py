@@ -284,7 +284,8 @@ def test_types_are_the_same_with_and_without_rows(crm):
 
 def test_unknown_queries_and_parameters_name_those_there_are(crm):
     with pytest.raises(
-        UnknownName, match=r"no query sumary. The queries are: complaints_summary, "
+        UnknownName,
+        match=r"no query sumary. The queries are: cohort_purchases, complaints_summary, ",
     ):
         crm.query("sumary")
     with pytest.raises(UnknownName, match=r"no parameter since. It has: period_from, period_to"):

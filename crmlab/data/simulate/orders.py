@@ -294,7 +294,7 @@ def _promotion(made: Orders) -> np.ndarray:
 def _money(
     rng: np.random.Generator, made: Orders, customers: Customers, e: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
-    """List price, discount, amount, direct cost; the margin's shares by tier are exact.
+    """List price, discount, amount, direct cost; the profit's shares by tier are exact.
 
     log(list price) = line + order_value_<tier> + customer + order (standard deviation .5) + tariff
     ± 1 from 2025 on for customers who migrate.
@@ -307,21 +307,26 @@ def _money(
     tariff = np.isin(customers.region[who], TARIFF_REGIONS) & (made.ordered >= TARIFF_DAY * DAY)
     log_price += np.log1p(e["tariff_change"]) * tariff
     price = np.maximum(10, np.round(np.exp(log_price)))
-    discount = np.round(price * (customers.discount[who] + 0.15 * (made.offer == 1)), 0)
+    agreed = np.round(price * customers.discount[who])
+    coupon = np.round(0.15 * price) * (made.offer == 1)
+    discount = agreed + coupon
     amount = price - discount
     noise = rng.normal(0, 0.03, len(made))
-    margin = amount * (customers.margin[who] + noise)
-    cost = np.round(amount - _shared_out(margin, tier, e), 1)
+    # Carrying goods costs the same whether the customer had a coupon or not.
+    margin = (price - agreed) * (customers.margin[who] + noise)
+    cost = np.round(price - agreed - _shared_out(margin, coupon, tier, e), 1)
     return {"amount": amount, "list_price": price, "discount": discount, "cost": cost}
 
 
-def _shared_out(margin: np.ndarray, tier: np.ndarray, e: Mapping[str, float]) -> np.ndarray:
-    """Margins scaled by tier so that key and general customers have their declared shares."""
+def _shared_out(
+    margin: np.ndarray, coupon: np.ndarray, tier: np.ndarray, e: Mapping[str, float]
+) -> np.ndarray:
+    """Margins scaled by tier so that the tiers have their declared shares, coupons taken off."""
     key, general = e["profit_share_key"], e["profit_share_general"]
     shares = np.array([general, 1 - key - general, key])
-    totals = np.bincount(tier, margin, 3)
-    scale = shares / totals * totals[2] / key
-    return margin * scale[tier]
+    totals, given = np.bincount(tier, margin, 3), np.bincount(tier, coupon, 3)
+    profit = shares / key * (totals[2] - given[2])
+    return margin * ((profit + given) / totals)[tier]
 
 
 def _payment(rng: np.random.Generator, made: Orders, customers: Customers) -> dict[str, np.ndarray]:
