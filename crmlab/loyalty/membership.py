@@ -192,14 +192,14 @@ class Membership(Result):
         if not np.isfinite(self._row("joining")["change"]):
             return _(
                 "Too few customers joined within the data to compare them before and after: it "
-                "takes {fewest} who bought in the {before} months before and are seen for {after} "
-                "after, and others who had not joined."
+                "takes {fewest} who were customers in the {before} months before and are seen for "
+                "{after} after, and others who had not joined."
             ).format(
                 fewest=number(FEWEST), before=number(self.before), after=number(self.after)
             )  # fmt: skip
         said = _(
-            "{joiners} customers joined who had bought in the {before} months before; they are set "
-            "against {others} customers who also had and had not joined {after} months later."
+            "{joiners} customers joined who had been customers for {before} months; they are set "
+            "against {others} others who also had and had not joined {after} months later."
         ).format(
             joiners=number(self.joiners),
             others=number(self.others),
@@ -281,9 +281,10 @@ class Membership(Result):
             period=self.context.period(),
             method=_(
                 "Joiners of each month are compared with customers who had not joined by the end "
-                "of the months after; both known and buying in the {before} months before. Their "
-                "orders before are carried forward by the others' change (Borusyak, Jaravel and "
-                "Spiess 2024; multiplicative). The month of joining belongs to neither side. "
+                "of the months after; both known in the {before} months before, whether or not "
+                "they bought in them. Their orders before are carried forward by the others' "
+                "change (Borusyak, Jaravel and Spiess 2024; multiplicative). The month of joining "
+                "belongs to neither side. "
                 "Errors linearised over customers. Members against others: Poisson rates. "
                 "Break-even: cost over margin less cost, jackknife over members."
             ).format(before=number(self.before)),
@@ -475,7 +476,7 @@ def _joining(
 
 
 def _late() -> str:
-    return _("joined without orders before, or without the months before or after in the data")
+    return _("joined without the months before or after in the data")
 
 
 def _excluded(counts: Mapping[str, int]) -> tuple[Exclusion, ...]:

@@ -235,8 +235,8 @@ def check_rules(rules: pd.DataFrame) -> None:
     if rules.loc[last, "measure"].notna().any() or last.sum() > 1:
         raise CrmlabError(
             _(
-                "The last stage takes the rest, so it has a single row and no condition; {stage} has "
-                "more. Put it higher, or leave it one row without a measure."
+                "The last stage takes the rest, so it has a single row and no condition; {stage} "
+                "has more. Put it higher, or leave it one row without a measure."
             ).format(stage=rules["stage"].iloc[-1])
         )
     conditions = rules[~last]

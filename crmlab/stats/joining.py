@@ -96,10 +96,10 @@ def joining(
     Notes
     -----
     For each month c of joining the others are those who have not joined by c + after. Both sides
-    must be there for all periods, whether or not they counted anything before: of those chosen for
-    what they counted then the rarest count less afterwards for that reason alone, and among joiners
-    who are busier there are fewer such. With T and C the counts of
-    joiners and others, the log ratio in period k is
+    must be there for all periods, whether or not they counted anything before: those who are chosen
+    because they did count less afterwards for that reason alone, rare ones the more, so that
+    joiners who are busier would seem to rise. With T and C the counts of joiners and others, the
+    log ratio in period k is
     log Σ_c T_ck − log Σ_c T_c,before · C_ck / C_c,before: what joiners counted over what they
     would have, had they moved like the others from their own level before. So later joiners, never
     earlier ones, are what joiners are compared with. The variance is that of the linearised

@@ -5,12 +5,15 @@ from crmlab.errors import NotEnoughData
 from crmlab.stats.joining import joining
 
 
-def simulated(rng, units=300, months=18, effect=1.0, before_effect=1.0, join_at=None):
+def simulated(
+    rng, units=300, months=18, effect=1.0, before_effect=1.0, join_at=None, busier=1.0
+):
     """Counts of units of which a third join in some month, with a season common to all."""
     rate = rng.gamma(2, 0.5, units)
     season = np.exp(0.3 * np.sin(np.arange(months)))
     joined = np.full(units, np.nan)
     some = rng.random(units) < 0.33
+    rate[some] *= busier
     joined[some] = rng.integers(3, months - 4, some.sum()) if join_at is None else join_at
     mean = rate[:, None] * season
     month = np.arange(months)
@@ -23,12 +26,12 @@ def test_joiners_of_one_month_give_the_ratio_of_ratios():
     counts = [[2, 4, 9, 6], [3, 3, 3, 3], [1, 2, 0, 5], [0, 0, 7, 9]]
     joined = [2, np.nan, np.nan, np.nan]
     found = joining(counts, joined, [0, 0, 0, 0], before=2, after=1)
-    # The last one bought nothing before and does not count; the joiner's 6 stand against the
-    # others' 8 of 9 before.
-    assert np.exp(found.after) == pytest.approx(6 / (6 * 8 / 9))
-    assert np.exp(found.values[2]) == pytest.approx(9 / (6 * 3 / 9))
-    assert np.exp(found.level) == pytest.approx(6 / (9 / 2))
-    assert (found.joiners, found.others) == (1, 2)
+    # The last one bought nothing before and counts as well; the joiner's 6 stand against the
+    # others' 17 of 9 before.
+    assert np.exp(found.after) == pytest.approx(6 / (6 * 17 / 9))
+    assert np.exp(found.values[2]) == pytest.approx(9 / (6 * 10 / 9))
+    assert np.exp(found.level) == pytest.approx(6 / (9 / 3))
+    assert (found.joiners, found.others) == (1, 3)
 
 
 def test_those_who_joined_before_are_nobodys_comparison():
@@ -78,6 +81,21 @@ def test_intervals_hold_the_true_ratio_as_often_as_they_say():
     assert 182 <= held <= 198
     assert 182 <= level <= 198
     assert placebo <= 20
+
+
+def test_that_joiners_are_busier_is_no_change():
+    rng = np.random.default_rng(13)
+    held, levels = 0, []
+    for _draw in range(100):
+        counts, joined, first = simulated(rng, busier=4.0)
+        counts = rng.binomial(counts.astype(int), 0.3)  # many others have none in three months
+        found = joining(counts, joined, first, before=3, after=6)
+        one = found.estimate(-2)
+        held += one.low < 0 < one.high
+        levels.append(found.level)
+    # With those alone who bought before, it would be 60 of 100.
+    assert held >= 89
+    assert np.mean(levels) == pytest.approx(np.log(4), abs=0.05)
 
 
 def test_a_run_up_before_joining_is_found():
