@@ -360,7 +360,9 @@ def membership(
     Notes
     -----
     See `crmlab.stats.joining.joining`. Membership is chosen, not drawn: nothing here is an effect
-    beyond doubt. Members of the time before the data are in the first comparison and in the costs.
+    beyond doubt; and joiners are still there when they join, which of the others is not known. With
+    a rate of leaving of 2 % a month that raises the change by about 4 points. Members of the time
+    before the data are in the first comparison and in the costs.
     The break-even is p/(m − p), p the cost and m the margin of the orders that earn points.
 
     References

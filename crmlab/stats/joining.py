@@ -105,9 +105,15 @@ def joining(
     earlier ones, are what joiners are compared with. The variance is that of the linearised
     statistic, summed over units.
 
+    Who joins is still there at the time, while of the others some have left since the periods
+    before. If a share q leaves in a period, that alone makes the log ratio larger by about
+    q (before + 1)/2, as in simulations of units that leave and on which joining has no effect.
+
     References
     ----------
-    Borusyak, K., Jaravel, X. and Spiess, J. (2024), Review of Economic Studies 91, 3253-3285.
+    Callaway, B. and Sant'Anna, P. H. C. (2021), Journal of Econometrics 225, 200-230, on those not
+    yet treated as the comparison. Borusyak, K., Jaravel, X. and Spiess, J. (2024), Review of
+    Economic Studies 91, 3253-3285.
     Goodman-Bacon, A. (2021), Journal of Econometrics 225, 254-277.
 
     Examples
