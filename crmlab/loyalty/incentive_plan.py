@@ -75,14 +75,14 @@ class IncentivePlan(Result):
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(("gain", "gain_low", "gain_high", "cost_each"), "money")
+        return dict.fromkeys(("gain", "gain_low", "gain_high"), "money")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {"stage": names_of(self.table["stage"]), "incentive": self._names()}
 
     def main_columns(self) -> Sequence[str]:
         return [
-            *("stage", "incentive", "customers", "lift", "break_even", "cost", "gain"),
+            *("stage", "incentive", "customers", "lift", "pays_from", "cost_total", "gain"),
             *("gain_low", "gain_high", "chosen", "chosen_share"),
         ]
 
@@ -195,8 +195,8 @@ class IncentivePlan(Result):
         )
 
     def _left_over(self) -> str:
-        useful = self.table[self.table["total"] > 0]
-        best = useful.groupby("stage")["total"].max().sum()
+        useful = self.table[self.table["gain_total"] > 0]
+        best = useful.groupby("stage")["gain_total"].max().sum()
         if useful.empty or not np.isclose(best, self.gain):
             return ""
         return _(
@@ -228,11 +228,11 @@ class IncentivePlan(Result):
         ).format(pairs=self._listed(losing))
 
     def _untested(self) -> str:
-        untested = self.table[~self.table["tested"] & self.table["break_even"].notna()]
+        untested = self.table[~self.table["tested"] & self.table["pays_from"].notna()]
         if untested.empty:
             return ""
         parts = [
-            _("{pair} {lift}").format(pair=self._pair(row), lift=signed(row["break_even"], 1))
+            _("{pair} {lift}").format(pair=self._pair(row), lift=signed(row["pays_from"], 1))
             for _index, row in untested.iterrows()
         ]
         return _(
@@ -327,10 +327,10 @@ def incentive_plan(
     IncentivePlan
         `.table` has a row per stage and incentive, in the order of a life: stage, incentive,
         tested, customers (in the stage on the last day), lift (share by which orders change),
-        lift_low, lift_high, break_even (the lift at which it pays for itself; missing where no lift
-        would), cost_each and cost (money expected to be given away), gain (expected profit per
-        customer after that cost), gain_low, gain_high, total (gain of all), chosen, chosen_share
-        (of the plans made again).
+        lift_low, lift_high, pays_from (the lift at which it pays for itself; missing where no lift
+        would), cost_each and cost_total (money expected to be given away), gain (expected profit
+        per customer after that cost), gain_low, gain_high, gain_total (of all of them), chosen,
+        chosen_share (of the plans made again).
 
     Raises
     ------
@@ -375,8 +375,8 @@ def incentive_plan(
         found,
         limit,
         budget is not None,
-        float(table.loc[chosen, "cost"].sum()),
-        float(table.loc[chosen, "total"].sum()),
+        float(table.loc[chosen, "cost_total"].sum()),
+        float(table.loc[chosen, "gain_total"].sum()),
         float(low),
         float(high),
         confidence,
@@ -413,6 +413,11 @@ def knapsack(
     if not useful.any():
         return useful
     own = np.equal.outer(pd.unique(np.asarray(groups)), np.asarray(groups)).astype(float)
+    best = np.zeros(len(gain), bool)
+    best[np.unique(np.where(own > 0, gain, -np.inf).argmax(axis=1))] = True
+    best &= useful
+    if cost[best].sum() <= budget:  # the best of every group, and money left
+        return best
     solved = milp(
         -np.where(useful, gain, 0.0),
         constraints=[LinearConstraint(cost[None, :], ub=budget), LinearConstraint(own, ub=1)],
@@ -443,15 +448,15 @@ def _tested(
             "lift": np.expm1(own["log_ratio"]),
             "lift_low": np.expm1(own["log_ratio"] - margin * own["error"]),
             "lift_high": np.expm1(own["log_ratio"] + margin * own["error"]),
-            "break_even": np.where(
+            "pays_from": np.where(
                 (left > 0) & (own["margin"] > 0), own["margin"] / left - 1, np.nan
             ),
             "cost_each": each,
-            "cost": each * customers,
+            "cost_total": each * customers,
             "gain": own["gain"],
             "gain_low": low,
             "gain_high": high,
-            "total": own["gain"] * customers,
+            "gain_total": own["gain"] * customers,
         }
     )
     return table, drawn
@@ -499,13 +504,13 @@ def _untested(
                 "tested": False,
                 "customers": int(size[one.stage]),
                 "lift": lift,
-                "break_even": cost / earned if earned > 0 else np.nan,
+                "pays_from": cost / earned if earned > 0 else np.nan,
                 "cost_each": cost,
-                "cost": cost * int(size[one.stage]),
+                "cost_total": cost * int(size[one.stage]),
                 "gain": gain,
                 "gain_low": np.nan,
                 "gain_high": np.nan,
-                "total": gain * int(size[one.stage]),
+                "gain_total": gain * int(size[one.stage]),
             }
         )
         drawn.append(np.full(len(found.draws), gain))
@@ -517,9 +522,9 @@ def _planned(table: pd.DataFrame, drawn: Array, budget: float) -> tuple[NDArray[
     """What the best plan holds, and how often it would with parameters drawn anew."""
     known = table["gain"].notna().to_numpy(bool)
     part, stage = table[known], table.loc[known, "stage"].tolist()
-    size, cost = part["customers"].to_numpy(float), part["cost"].to_numpy(float)
+    size, cost = part["customers"].to_numpy(float), part["cost_total"].to_numpy(float)
     chosen, share = np.zeros(len(table), bool), np.zeros(len(table))
-    chosen[known] = knapsack(stage, part["total"].to_numpy(float), cost, budget)
+    chosen[known] = knapsack(stage, part["gain_total"].to_numpy(float), cost, budget)
     again = [knapsack(stage, row, cost, budget) for row in drawn[:REPLANS, known] * size]
     share[known] = np.mean(again, axis=0)
     return chosen, share

@@ -118,8 +118,8 @@ def test_the_break_even_is_the_lift_at_which_the_gain_is_none():
     plan = incentive_plan(company(), budget=10_000)
     row = plan.table[plan.table["tested"]].iloc[0]
     # (.4 - .075) ratio = .4
-    assert row["break_even"] == pytest.approx(0.4 / 0.325 - 1)
-    assert row["lift"] > row["break_even"]
+    assert row["pays_from"] == pytest.approx(0.4 / 0.325 - 1)
+    assert row["lift"] > row["pays_from"]
     assert plan.chosen()["incentive"].tolist() == ["coupon"]
 
 

@@ -182,6 +182,40 @@ def asked(folder) -> Written:
     return Written(report)
 
 
+@pytest.fixture(scope="module")
+def returning(folder) -> Written:
+    """Chapter 3 on a student's own company, in English."""
+    (report,) = run(["loyalty"], student=STUDENT, out=folder / "returning")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def returning_chinese(folder) -> Written:
+    """Chapter 3 on the bundled company up to an earlier day, in Chinese."""
+    (report,) = run(["3"], as_of="2025-06-30", language="zh_CN", out=folder / "returning_zh")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def bought(folder) -> Written:
+    """Chapter 3 on a few orders as a Chinese spreadsheet program saves them."""
+    here = folder / "bought"
+    here.mkdir()
+    days = {"甲": (1, 31, 200), "乙": (3, 40), "丙": (5,), "丁": (10, 10, 189), "戊": (363,)}
+    rows = [
+        f"{name}{place};{name};{pd.Timestamp('2024-12-31') + pd.Timedelta(days=day):%Y年%m月%d日}"
+        f";华北;{10 * day}元;是"
+        for name, when in days.items()
+        for place, day in enumerate(when)
+    ]
+    text = "\n".join(["单号;客户;日期;区域;金额;准时", *rows]) + "\n"
+    (here / "订单.csv").write_bytes(text.encode("gbk"))
+    mapping = MAPPING.replace('currency = "CNY"', 'currency = "CNY"\nas_of = 2025-12-31')
+    (here / "mapping.toml").write_text(mapping, encoding="utf-8")
+    (report,) = run(["03"], data=str(here / "mapping.toml"), out=here / "out")
+    return Written(report)
+
+
 @pytest.fixture(autouse=True)
 def _english():
     yield
@@ -213,12 +247,33 @@ def test_a_students_survey_is_the_students_own(surveyed):
     assert surveyed.first("satisfaction.nps").loc[0, "nps"] == pytest.approx(by_hand)
 
 
-@pytest.mark.parametrize("written", ["student", "surveyed"])
+def test_a_students_contracts_are_the_students_own(returning):
+    crm = crmlab.load(student=STUDENT)
+    held = crm.customers.dropna(subset=["contract_from"])
+    ended = held["contract_to"] <= pd.Timestamp(crm.as_of)
+    table = returning.first("loyalty.survival").set_index("tier")
+    assert table["events"].to_dict() == ended.groupby(held["tier"]).sum().to_dict()
+
+
+def test_a_students_offers_are_the_students_own(returning):
+    crm = crmlab.load(student=STUDENT)
+    drawn = crm.assignments.assign(month=crm.assignments["assigned_at"].dt.to_period("M"))
+    orders = crm.orders[crm.orders["amount"] >= 0]
+    orders = orders.assign(month=orders["ordered_at"].dt.to_period("M"))
+    pairs = drawn.merge(orders, on=["customer_id", "month"])
+    per_100 = 100 * pairs.groupby("arm").size() / drawn.groupby("arm").size()
+    table = returning.first("loyalty.offers").query("campaign == 'all' and window == 'during'")
+    found = table.set_index("arm")["orders_per_100"]
+    assert found["coupon"] == pytest.approx(per_100["coupon"])
+    assert found["points"] == pytest.approx(per_100["points"])
+
+
+@pytest.mark.parametrize("written", ["student", "surveyed", "returning"])
 def test_nothing_is_left_out_of_the_bundled_kind_of_company(written, request):
     assert request.getfixturevalue(written).report.left_out == ()
 
 
-@pytest.mark.parametrize("written", ["student", "surveyed"])
+@pytest.mark.parametrize("written", ["student", "surveyed", "returning"])
 def test_every_table_has_its_sheet_with_as_many_rows(written, request):
     of = request.getfixturevalue(written)
     book = openpyxl.load_workbook(of.workbook, read_only=True)
@@ -232,7 +287,7 @@ def test_every_table_has_its_sheet_with_as_many_rows(written, request):
 # ---- in Chinese
 
 
-@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese"])
+@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese", "returning_chinese"])
 def test_the_chinese_edition_is_chinese_throughout(written, request):
     chinese = request.getfixturevalue(written)
     notebook = nbformat.read(chinese.notebook, 4)
@@ -257,7 +312,7 @@ def is_chinese(text: object) -> bool:
     return re.search("[\u4e00-\u9fff]", str(text)) is not None
 
 
-@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese"])
+@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese", "returning_chinese"])
 def test_no_warning_stands_in_the_chinese_edition(written, request):
     notebook = nbformat.read(request.getfixturevalue(written).notebook, 4)
     outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
@@ -281,6 +336,25 @@ def test_a_mapped_gbk_file_gives_the_figures_worked_out_by_hand(mapped):
     assert (on_time.loc[0, "orders"], on_time.loc[0, "on_time"]) == (10, 1)
     rfm = mapped.first("tiering.rfm").set_index("customer_id")
     assert rfm.loc["客户9", "monetary"] == 22261
+
+
+def test_a_few_mapped_orders_give_the_figures_worked_out_by_hand(bought):
+    # 甲 and 乙 came back, 丙 never, 丁 (twice on the first day) after 179 days; 戊 is new.
+    repeat = bought.first("loyalty.repeat_purchase").loc[0]
+    assert (repeat["customers"], repeat["retained"]) == (4, 3)
+    cohorts = bought.first("loyalty.retention").set_index(["cohort", "age"])["buyers"]
+    assert cohorts["2025-Q1"].to_list()[:3] == [4, 0, 2]
+    stages = bought.first("loyalty.lifecycle").set_index("stage")["customers"]
+    assert stages["exploration"] == 1
+
+
+def test_what_orders_alone_cannot_say_of_loyalty_is_left_out_by_name(bought):
+    left = {one.section: one.columns() for one in bought.report.left_out}
+    assert left["four-cases"] == "surveys.customer_id, surveys.answered_at, surveys.overall"
+    assert left["offers"].startswith("assignments.customer_id")
+    assert "loyalty.offers" not in bought.measures
+    few = {one.section: one.reason() for one in bought.report.left_out if one.too_few}
+    assert "buying" in few
 
 
 def test_a_wide_gbk_questionnaire_gives_the_figures_worked_out_by_hand(asked):
