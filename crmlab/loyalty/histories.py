@@ -14,7 +14,7 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number, percent
-from crmlab.loyalty.purchases import Occasion, Purchases, purchases
+from crmlab.loyalty.purchases import Occasion, Purchases, acquired, purchases
 from crmlab.show.once import once
 from crmlab.show.result import Exclusion
 from crmlab.stats.lifetime import RepeatBuying, bg_nbd, pareto_nbd
@@ -248,9 +248,9 @@ def histories(
         recency_days=(bought.frame["last_day"] - bought.frame["first_day"]).dt.days,
         age_days=(pd.Timestamp(last) - bought.frame["first_day"]).dt.days,
     )
-    acquired = _acquired(crm, frame)
-    known = acquired.notna()
-    won = known & (acquired >= pd.Timestamp(crm.first_day)) if known.any() else ~known
+    since = acquired(crm, frame["customer_id"])
+    known = since.notna()
+    won = known & (since >= pd.Timestamp(crm.first_day)) if known.any() else ~known
     frame["fitted"] = won if cohort == "won" else True
     if not frame["fitted"].any():
         raise NotEnoughData(
@@ -320,14 +320,6 @@ def last_day(crm: Workspace, until: date | None) -> date:
             )
         )
     return asked
-
-
-def _acquired(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
-    """Day on which each customer was acquired; none where not known."""
-    if not crm.has("customers", "customer_id", "acquired_on"):
-        return pd.Series(pd.NaT, frame.index)
-    listed = crm.query("customers_acquired").set_index("customer_id")["acquired_on"]
-    return frame["customer_id"].map(listed)
 
 
 def _check(unit: str, cohort: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number
-from crmlab.loyalty.purchases import Occasion, Purchases, purchases
+from crmlab.loyalty.purchases import Occasion, Purchases, acquired, purchases
 from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
 
@@ -158,8 +158,8 @@ def newcomers(crm: Workspace, *, occasion: Occasion = "day", lead: int = 0) -> N
     found = purchases(crm, occasion=occasion)
     frame = found.frame
     opening = orders_begin(crm)
-    acquired = _acquired(crm, frame)
-    older = acquired < pd.Timestamp(opening)
+    won = acquired(crm, frame["customer_id"])
+    older = won < pd.Timestamp(opening)
     early = ~older & (frame["first_day"] < pd.Timestamp(opening + timedelta(days=lead)))
     kept = frame[~older & ~early].reset_index(drop=True)
     if kept.empty:
@@ -174,7 +174,7 @@ def newcomers(crm: Workspace, *, occasion: Occasion = "day", lead: int = 0) -> N
                 lead=number(lead),
             )
         )
-    undated = int((acquired.isna() & ~early).sum())
+    undated = int((won.isna() & ~early).sum())
     return Newcomers(kept, found, opening, lead, int(older.sum()), int(early.sum()), undated)
 
 
@@ -182,13 +182,6 @@ def orders_begin(crm: Workspace) -> date:
     """First day with an order; the first day of the data where no order has one."""
     first = crm.query("orders_accounting")["first_day"].iloc[0]
     return crm.first_day if pd.isna(first) else pd.Timestamp(first).date()
-
-
-def _acquired(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
-    if not crm.has("customers", "customer_id", "acquired_on"):
-        return pd.Series(pd.NaT, frame.index, dtype="datetime64[us]")
-    known = crm.query("customers_acquired").set_index("customer_id")["acquired_on"]
-    return frame["customer_id"].map(known).astype("datetime64[us]")
 
 
 def groups(crm: Workspace) -> list[str]:

@@ -34,9 +34,9 @@ class Purchases:
     frame : pandas.DataFrame
         A row per customer with a dated purchase: customer_id, first_day, second_day (of the second
         purchase; missing where there is none), last_day (midnight of that day), purchases
-        (occasions), amount (money, refunds not subtracted; missing where no
-        amount is known), repeat_amount (of it, after the first occasion), refunded (money taken
-        back), amount_missing and zero_amount (orders whose money is not known, or is zero).
+        (occasions), amount (money, refunds not subtracted; missing where no amount is known),
+        repeat_amount (of it, after the first occasion), refunded (money taken back),
+        amount_missing (orders whose money is not known).
     occasion : {"day", "order"}
     same_day : int
         Orders that fall on a day on which the customer had ordered already.
@@ -108,11 +108,8 @@ def purchases(
     >>> purchases(crm, occasion="order").frame["purchases"].tolist()
     [3]
     """
-    if occasion not in ("day", "order"):
-        raise CrmlabError(
-            _("occasion is 'day' or 'order'; it is {occasion}.").format(occasion=repr(occasion))
-        )
     found = crm.query("purchase_history", period_from=period_from, period_to=period_to)
+    counted = occasions(found, occasion)
     if found.empty:
         raise NotEnoughData(_("There is no purchase of a known customer on a known day."))
     first = found["first_day_amount"]
@@ -123,12 +120,12 @@ def purchases(
         second = second.where(found["first_day_orders"] < 2, found["first_day"])
     frame = found.assign(
         second_day=second,
-        purchases=found["days"] if occasion == "day" else found["orders"],
+        purchases=counted,
         repeat_amount=found["amount"] - first,
     )
     days = ["first_day", "second_day", "last_day"]
     columns = ["customer_id", *days, "purchases", "amount", "repeat_amount"]
-    frame = frame[[*columns, "refunded", "refunds", "amount_missing", "zero_amount"]]
+    frame = frame[[*columns, "refunded", "amount_missing"]]
     accounts = crm.query("orders_accounting").iloc[0]
     return Purchases(
         frame,
@@ -136,6 +133,15 @@ def purchases(
         int((found["orders"] - found["days"]).sum()),
         _exclusions(accounts, crm.settings.record),
     )
+
+
+def occasions(history: pd.DataFrame, occasion: Occasion) -> pd.Series:
+    """The purchases of each row of the query purchase_history."""
+    if occasion not in ("day", "order"):
+        raise CrmlabError(
+            _("occasion is 'day' or 'order'; it is {occasion}.").format(occasion=repr(occasion))
+        )
+    return history["days" if occasion == "day" else "orders"]
 
 
 def _exclusions(accounts: Mapping[Any, Any], record: str) -> tuple[Exclusion, ...]:
@@ -235,8 +241,13 @@ def known_since(crm: Workspace, history: pd.DataFrame) -> pd.Series:
     An acquisition that is said to come after the first purchase gives way to it.
     """
     first = history.set_index("customer_id")["first_day"]
-    if not crm.has("customers", "customer_id", "acquired_on"):
-        return first
-    acquired = crm.query("customers_acquired").set_index("customer_id")["acquired_on"]
-    own = acquired.reindex(first.index).astype(first.dtype)
+    own = acquired(crm, history["customer_id"]).set_axis(first.index)
     return own.where(own <= first, first)
+
+
+def acquired(crm: Workspace, customers: pd.Series) -> pd.Series:
+    """Day on which the company says it won each of these customers; missing where it does not."""
+    if not crm.has("customers", "customer_id", "acquired_on"):
+        return pd.Series(pd.NaT, customers.index, dtype="datetime64[us]")
+    known = crm.query("customers_acquired").set_index("customer_id")["acquired_on"]
+    return customers.map(known).astype("datetime64[us]")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, day, number
 from crmlab.loyalty.newcomers import orders_begin
-from crmlab.loyalty.purchases import Occasion, known_since
+from crmlab.loyalty.purchases import Occasion, known_since, occasions
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -278,19 +278,11 @@ def _history(crm: Workspace, history: pd.DataFrame, when: date, occasion: Occasi
             "customer_id": history["customer_id"],
             "since": since,
             "age": (now - since).dt.days,
-            "purchases": _occasions(history, occasion),
+            "purchases": occasions(history, occasion),
             "silence": (now - history["last_day"]).dt.days,
             "span": (history["last_day"] - history["first_day"]).dt.days,
         }
     )
-
-
-def _occasions(history: pd.DataFrame, occasion: Occasion) -> pd.Series:
-    if occasion not in ("day", "order"):
-        raise CrmlabError(
-            _("occasion is 'day' or 'order'; it is {occasion}.").format(occasion=repr(occasion))
-        )
-    return history["days" if occasion == "day" else "orders"]
 
 
 def _typical(frame: pd.DataFrame) -> float:
@@ -310,7 +302,7 @@ def _add_recent(
     owner = frame["customer_id"]
 
     def counted(found: pd.DataFrame) -> pd.Series:
-        counts = pd.Series(_occasions(found, occasion).to_numpy(), found["customer_id"])
+        counts = pd.Series(occasions(found, occasion).to_numpy(), found["customer_id"])
         return owner.map(counts).fillna(0).astype("int64")
 
     total, recent = counted(of_year), counted(of_half)

@@ -11,6 +11,7 @@ import pandas as pd
 from crmlab.data.model import NO_TIME
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, number
+from crmlab.loyalty.purchases import known_since
 from crmlab.show.result import Exclusion
 from crmlab.stats.tiers import assign, tier_rules, with_thresholds
 
@@ -214,7 +215,8 @@ def _silences(crm: Workspace, silence: int) -> Stays:
     found = crm.query("first_lapses", silence=silence)
     first, last = pd.Timestamp(crm.first_day), pd.Timestamp(crm.as_of)
     begun, lapsed = found["first_day"], found["quiet_since"] + pd.Timedelta(days=silence)
-    origin, before = _origins(crm, found, first)
+    origin = found["customer_id"].map(known_since(crm, found))
+    before = origin < first
     # From then on a silence that began before the data is seen too.
     seen = first + pd.Timedelta(days=silence - 1)
     entered = begun.where(~before, seen)
@@ -238,19 +240,6 @@ def _silences(crm: Workspace, silence: int) -> Stays:
     }
     late = int((frame["entry"] > 0).sum())
     return Stays(frame, "silence", silence, late, int(back.sum()), _left_out(counts))
-
-
-def _origins(
-    crm: Workspace, found: pd.DataFrame, first: pd.Timestamp
-) -> tuple[pd.Series, pd.Series]:
-    """Origin of each customer, and whether it lies before the data."""
-    begun = found["first_day"]
-    if not crm.has("customers", "customer_id", "acquired_on"):
-        return begun, pd.Series(False, found.index)
-    known = crm.query("customers_acquired").set_index("customer_id")["acquired_on"]
-    acquired = found["customer_id"].map(known).astype(begun.dtype)
-    origin = acquired.where(acquired <= begun, begun)
-    return origin, origin < first
 
 
 def _left_out(counts: dict[str, int]) -> tuple[Exclusion, ...]:

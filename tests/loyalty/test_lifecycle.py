@@ -198,7 +198,7 @@ def test_rules_that_cannot_be_read_are_refused():
     crm, rules = workspace(BOUGHT), lifecycle_rules()
     with pytest.raises(CrmlabError, match="Rules are a table with the columns stage, way"):
         lifecycle(crm, rules=rules.drop(columns="way"))
-    with pytest.raises(CrmlabError, match="takes the rest, so it has one row and no condition"):
+    with pytest.raises(CrmlabError, match="takes the rest, so it has a single row"):
         lifecycle(crm, rules=rules.iloc[:-1])
     with pytest.raises(UnknownName, match="no measure mood to make a rule of"):
         lifecycle(crm, rules=rules.replace({"measure": {"trend": "mood"}}))

@@ -3,9 +3,9 @@
 -- A purchase is an order whose amount is zero, positive or unknown. An order with a negative amount is a
 -- cancellation or refund: it is no purchase, and is counted beside. Customers who have nothing else have no row.
 -- second_day is the next day with a purchase after the first_day, missing where there is none.
--- days are the days with a purchase; orders the purchases; zero_amount and amount_missing count those without
--- money, or of unknown money. amount is what all purchases brought, first_day_amount what those of the first day
--- did, first_day_orders how many they are. refunded is what was taken back, in refunds orders.
+-- days are the days with a purchase; orders the purchases; amount_missing counts those of unknown money. amount is
+-- what all purchases brought, first_day_amount what those of the first day did, first_day_orders how many they are.
+-- refunded is the money taken back.
 -- Orders without a customer or without a day are left out here; the query orders_accounting counts them.
 -- $period_from, $period_to: first and last day that count, both included; NULL for no bound.
 -- Ordered by: customer_id
@@ -33,10 +33,8 @@ by_day AS (
     customer_id,
     purchase_day,
     SUM(purchase) AS orders,
-    COUNT(CASE WHEN amount = 0 THEN 1 END) AS zero_amount,
     COUNT(CASE WHEN amount IS NULL THEN 1 END) AS amount_missing,
     SUM(CASE WHEN amount >= 0 THEN amount END) AS amount,
-    COUNT(CASE WHEN purchase = 0 THEN 1 END) AS refunds,
     SUM(CASE WHEN purchase = 0 THEN -amount END) AS refunded
   FROM seen
   GROUP BY
@@ -56,12 +54,10 @@ SELECT
   MAX(CASE WHEN orders > 0 THEN purchase_day END) AS last_day,
   COUNT(CASE WHEN orders > 0 THEN 1 END) AS days,
   CAST(SUM(orders) AS BIGINT) AS orders,
-  CAST(SUM(zero_amount) AS BIGINT) AS zero_amount,
   CAST(SUM(amount_missing) AS BIGINT) AS amount_missing,
   CAST(SUM(amount) AS DOUBLE PRECISION) AS amount,
   CAST(SUM(CASE WHEN purchase_day = first_day THEN orders END) AS BIGINT) AS first_day_orders,
   CAST(SUM(CASE WHEN purchase_day = first_day THEN amount END) AS DOUBLE PRECISION) AS first_day_amount,
-  CAST(SUM(refunds) AS BIGINT) AS refunds,
   CAST(COALESCE(SUM(refunded), 0) AS DOUBLE PRECISION) AS refunded
 FROM numbered
 WHERE first_day IS NOT NULL
