@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crmlab.errors import CrmlabError
-from crmlab.language import _, money, number, percent
+from crmlab.language import _, currency_name, money, number, percent
 from crmlab.loyalty.future_value import FutureValue
 from crmlab.show import charts
 
@@ -94,7 +94,9 @@ def explore_clv(result: FutureValue) -> None:
         ),
         "margin": ipywidgets.FloatSlider(
             value=margin, min=0.0, max=3 * margin, step=margin / 20, readout_format=",.0f",
-            description=_("Margin a year ({currency})").format(currency=result.context.currency),
+            description=_("Margin a year ({currency})").format(
+                currency=currency_name(result.context.currency)
+            ),
             **usual,
         ),
     }  # fmt: skip
@@ -163,7 +165,7 @@ class _Curve:
         axes.set_xlim(0, 1)
         charts.share_axis(axes.xaxis)
         axes.set_xlabel(_("Chance to stay for another year"))
-        axes.set_ylabel(_("Lifetime value ({currency})").format(currency=currency))
+        axes.set_ylabel(_("Lifetime value ({currency})").format(currency=currency_name(currency)))
 
     def set(self, retention: float, discount: float, margin: float) -> None:
         """Put the curve and the point of the three values."""
