@@ -29,6 +29,7 @@ from crmlab.loyalty.points import points_programme
 from crmlab.loyalty.points_explorer import explore_points
 from crmlab.loyalty.price import price_response
 from crmlab.loyalty.price_pooling import customer_elasticities, price_by_customer
+from crmlab.loyalty.purchases import customer_months, known_since
 from crmlab.loyalty.renewal import renewal
 from crmlab.loyalty.repeat import repeat_purchase
 from crmlab.loyalty.satisfaction_link import satisfaction_link
@@ -43,6 +44,7 @@ __all__ = [
     "alive",
     "alive_check",
     "customer_elasticities",
+    "customer_months",
     "explore_clv",
     "explore_loyalty_weights",
     "explore_points",
@@ -57,6 +59,7 @@ __all__ = [
     "index_sensitivity",
     "index_weights",
     "knapsack",
+    "known_since",
     "lifecycle",
     "lifecycle_rules",
     "loyalty_index",
