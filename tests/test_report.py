@@ -357,6 +357,49 @@ def test_a_section_that_can_be_computed_stays(measure):
     assert gone == []
 
 
+def test_cells_without_a_heading_are_left_out_under_the_heading_above(measure):
+    notebook = new_notebook(
+        cells=[
+            markdown("before", "## Orders\n\n### By month"),
+            code("a", "1", section="a", needs=[measure]),
+            markdown("after", "## After"),
+        ]
+    )
+    shortened, (left,) = leave_out.leave_out(notebook, NOTHING)
+    assert (left.section, left.title) == ("a", "By month")
+    assert [cell.id for cell in shortened.cells] == ["before", "a", "after"]
+    assert shortened.cells[1].source.startswith("> ")
+
+
+def test_cells_whose_measure_was_named_as_lacking_go_without_a_second_note(measure):
+    notebook = new_notebook(
+        cells=[
+            markdown("why", "## Recency", section="rfm", needs=[measure]),
+            code("hand", "1", section="hand", needs=[measure, "orders.region"]),
+            markdown("limits", "What it cannot tell.", section="rfm", needs=[measure]),
+            markdown("more", "## More of it", section="more", needs=[measure]),
+        ]
+    )
+    shortened, gone = leave_out.leave_out(notebook, NOTHING)
+    assert [cell.id for cell in shortened.cells] == ["why", "more"]
+    assert [one.title for one in gone] == ["Recency", "More of it"]
+
+
+def test_cells_that_lack_another_column_than_the_section_around_them_say_so(measure):
+    notebook = new_notebook(
+        cells=[
+            markdown("why", "## Recency", section="rfm", needs=[measure]),
+            code("hand", "1", section="hand", needs=[measure, "orders.region"]),
+            code("show", "2", section="rfm", needs=[measure]),
+        ]
+    )
+    lacking = {"orders": ("region",)}
+    crm = types.SimpleNamespace(missing=lambda needs: {} if needs != lacking else lacking)
+    shortened, (left,) = leave_out.leave_out(notebook, crm)
+    assert [cell.id for cell in shortened.cells] == ["why", "hand", "show"]
+    assert (left.title, left.columns()) == ("Recency", "orders.region")
+
+
 def test_a_section_may_ask_for_a_column_itself():
     notebook = new_notebook(
         cells=[markdown("a", "## By region", section="x", needs=["orders.region"])]

@@ -21,7 +21,6 @@ from crmlab.errors import UnknownName
 from crmlab.language import _, ngettext
 
 _HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*#*$", re.MULTILINE)
-_PLAIN_LEVEL = 2
 
 _TOO_FEW = "too_few"
 
@@ -130,7 +129,8 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
     """The notebook without the sections whose measures cannot be computed, and what those were.
 
     Each such section is replaced by its heading and a note that names the measure and what is
-    missing. Sections whose needs are met stay as they are.
+    missing. Cells without a heading of their own belong to the one above, and go without a note
+    where one has named their measure already. Sections whose needs are met stay as they are.
 
     Parameters
     ----------
@@ -143,14 +143,16 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
     lacking = {name: ways for name, ways in lacking.items() if ways}
     kept: list[NotebookNode] = []
     gone: list[LeftOut] = []
+    above = ""
     for cells in _runs(notebook.cells):
         reasons = [name for name in _all_needs(cells) if name in lacking]
         if not reasons:
             kept.extend(cells)
-            continue
-        left = _reasons(cells, {name: lacking[name] for name in reasons})
-        kept.append(_note(cells, reasons, left))
-        gone.extend(left)
+        elif _heading(cells) or not _said(reasons, gone):
+            left = _reasons(cells, above, {name: lacking[name] for name in reasons})
+            kept.append(_note(cells, reasons, left))
+            gone.extend(left)
+        above = _last_heading(cells) or above
     shortened = deepcopy(notebook)
     shortened.cells = deepcopy(kept)
     return shortened, gone
@@ -175,13 +177,15 @@ def cut_short(notebook: NotebookNode) -> tuple[NotebookNode, list[LeftOut]]:
     """
     kept: list[NotebookNode] = []
     gone: list[LeftOut] = []
+    above = ""
     for cells in _runs(notebook.cells):
         place = next((n for n, cell in enumerate(cells) if _too_few(cell)), len(cells))
         kept.extend(cells[:place])
         if place < len(cells):
             reason = _too_few(cells[place])
-            gone.append(LeftOut(section(cells[0]), _title(cells), "", {}, too_few=reason))
+            gone.append(LeftOut(section(cells[0]), _title(cells, above), "", {}, too_few=reason))
             kept.append(_end_note(cells[place], reason))
+        above = _last_heading(cells) or above
     shortened = deepcopy(notebook)
     shortened.cells = deepcopy(kept)
     return shortened, gone
@@ -204,9 +208,16 @@ def _measure(name: str) -> str:
     return "" if name.partition(".")[0] in model.TABLES else name
 
 
-def _reasons(cells: list[NotebookNode], lacking: Mapping[str, list[Missing]]) -> list[LeftOut]:
+def _said(reasons: list[str], gone: list[LeftOut]) -> bool:
+    """Whether a section left out before was left out for want of one of the measures."""
+    return bool({name for name in reasons if _measure(name)} & {one.measure for one in gone})
+
+
+def _reasons(
+    cells: list[NotebookNode], above: str, lacking: Mapping[str, list[Missing]]
+) -> list[LeftOut]:
     """Why a section is left out: each measure, then the columns it asks for besides, together."""
-    place = section(cells[0]), _title(cells)
+    place = section(cells[0]), _title(cells, above)
     left = [
         LeftOut(*place, name, first, tuple(others))
         for name, (first, *others) in lacking.items()
@@ -252,22 +263,28 @@ def _all_needs(cells: list[NotebookNode]) -> list[str]:
     return list(dict.fromkeys(name for cell in cells for name in needs(cell)))
 
 
+def _headings(cells: list[NotebookNode]) -> list[tuple[str, str]]:
+    markdown = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    return [(found[1], found[2]) for source in markdown for found in _HEADING.finditer(source)]
+
+
 def _heading(cells: list[NotebookNode]) -> tuple[str, str] | None:
-    for cell in cells:
-        found = _HEADING.search(cell.source) if cell.cell_type == "markdown" else None
-        if found:
-            return found[1], found[2]
-    return None
+    return next(iter(_headings(cells)), None)
 
 
-def _title(cells: list[NotebookNode]) -> str:
+def _last_heading(cells: list[NotebookNode]) -> str:
+    return next((title for _level, title in reversed(_headings(cells))), "")
+
+
+def _title(cells: list[NotebookNode], above: str) -> str:
+    """The section's own heading, or the one it stands under."""
     heading = _heading(cells)
-    return heading[1] if heading else section(cells[0])
+    return heading[1] if heading else above or section(cells[0])
 
 
 def _note(cells: list[NotebookNode], reasons: list[str], left: list[LeftOut]) -> NotebookNode:
-    heading = _heading(cells) or ("#" * _PLAIN_LEVEL, section(cells[0]))
-    lines = [f"{heading[0]} {heading[1]}", ""]
+    heading = _heading(cells)
+    lines = [f"{heading[0]} {heading[1]}", ""] if heading else []
     lines.append("> " + _("**Left out.** This section cannot be computed from these data."))
     for one in left:
         lines += [">", "> " + one.reason_in_markdown()]
