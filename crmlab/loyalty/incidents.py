@@ -304,11 +304,16 @@ class Incidents(Result):
             "orders or fewer in the {history} days before. Who complains has chosen to: "
             "that is no experiment."
         ).format(
-            count=number(len(judged)),
+            count=number(self._parts()),
             said=_("; ").join(said),
             seldom=number(SELDOM),
             history=number(HISTORY),
         )
+
+    def _parts(self) -> int:
+        """For how many groups the intervals are corrected, also where some cannot be judged."""
+        pairs = {"seldom", "often"}, {"silent", "complained"}
+        return sum(len(pair) for pair in pairs if pair & set(self.table["comparison"]))
 
     def _tolerance(self) -> str:
         judged = self.tolerance.dropna(subset=["low"])

@@ -134,6 +134,9 @@ def test_those_who_complained_and_those_who_did_not_are_told_apart():
     assert row_of(found, "complained")[["incidents", "again"]].tolist() == [12, 1]
     assert row_of(found, "silent")[["incidents", "again"]].tolist() == [12, 0]
     assert "that is no experiment" in found.reading()
+    # Nobody among them buys often, and those who buy seldom are two groups by complaint.
+    assert "often" not in set(found.table["comparison"])
+    assert "intervals corrected for 4 groups" in found.reading()
     assert "silent" not in set(incidents(workspace(orders)).table["comparison"])
 
 
