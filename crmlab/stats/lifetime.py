@@ -10,7 +10,7 @@ and are known to leave, `sbg` tells how many will renew.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from crmlab.stats import lifetime_bg, lifetime_pareto
 from crmlab.stats.lifetime_bg import Buyers
 from crmlab.stats.lifetime_renewal import Renewal, sbg
 from crmlab.stats.lifetime_spend import Spend, gamma_gamma
-from crmlab.stats.likelihood import Maximum, drawn, maximum
+from crmlab.stats.likelihood import Maximum, maximum
 
 __all__ = ["Renewal", "RepeatBuying", "Spend", "bg_nbd", "gamma_gamma", "pareto_nbd", "sbg"]
 
@@ -122,26 +122,6 @@ class RepeatBuying:
         if (count < 0).any() or (count != np.floor(count)).any():
             raise CrmlabError(_("Purchases are counted: 0, 1, 2 and so on."))
         return _LAWS[self.model].probability(self.parameters, count, _time(time))
-
-    def draws(self, many: int, seed: int) -> list[RepeatBuying]:
-        """Models that the data might have come from as well, for intervals of what is predicted.
-
-        Parameters
-        ----------
-        many : int
-        seed : int
-
-        Returns
-        -------
-        list of RepeatBuying
-            With log parameters from the normal distribution that those of the fit have in large
-            samples; log_likelihood is that of the fit. Of 1,500 simulated customers, 95 %
-            intervals of what new customers buy held 92 % of the time in Pareto/NBD.
-        """
-        return [
-            replace(self, parameters=parameters)
-            for parameters in drawn(self.parameters, self.covariance, many, seed)
-        ]
 
 
 def _time(time: ArrayLike) -> Array:

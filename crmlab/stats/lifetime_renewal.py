@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
 from crmlab.stats.lifetime_bg import beta_mean
-from crmlab.stats.likelihood import drawn, maximum
+from crmlab.stats.likelihood import maximum
 
 Array = NDArray[np.float64]
 
@@ -38,8 +38,6 @@ class Renewal:
         Of one customer where their number is not known.
     customers : float
         NaN where it is not known.
-    periods : int
-        The longest that a customer has been observed.
     weak : tuple of str
         Both where the data cannot tell how customers differ, as where all renew at one rate.
     """
@@ -50,7 +48,6 @@ class Renewal:
     covariance: Array
     log_likelihood: float
     customers: float
-    periods: int
     weak: tuple[str, ...]
 
     def survival(self, period: ArrayLike) -> Array:
@@ -104,17 +101,6 @@ class Renewal:
             for time in np.ravel(times)
         ]
         return np.reshape(np.array(flat), np.shape(times))
-
-    def draws(self, many: int, seed: int) -> list[Renewal]:
-        """Models that the data might have come from as well, for intervals."""
-        if not np.isfinite(self.covariance).all():
-            raise NotEnoughData(
-                _("How certain shares are cannot be told without the number of customers.")
-            )
-        return [
-            replace(self, parameters=parameters)
-            for parameters in drawn(self.parameters, self.covariance, many, seed)
-        ]
 
 
 def _periods(period: ArrayLike) -> Array:
@@ -215,7 +201,6 @@ def _fitted(gone: Array, stayed: Array, customers: float) -> Renewal:
         covariance=covariance,
         log_likelihood=found.log_likelihood / scale,
         customers=customers,
-        periods=len(gone),
         weak=NAMES if weak else (),
     )
 

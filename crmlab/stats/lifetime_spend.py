@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number
-from crmlab.stats.likelihood import drawn, maximum
+from crmlab.stats.likelihood import maximum
 
 Array = NDArray[np.float64]
 
@@ -79,13 +79,6 @@ class Spend:
         divisor = p * x + q - 1
         own = p * (v + np.where(none, 0.0, x * z)) / np.where(divisor > 0, divisor, np.nan)
         return np.asarray(np.where(divisor > 0, own, np.inf))
-
-    def draws(self, many: int, seed: int) -> list[Spend]:
-        """Models that the data might have come from as well, for intervals."""
-        return [
-            replace(self, parameters=parameters)
-            for parameters in drawn(self.parameters, self.covariance, many, seed)
-        ]
 
 
 def gamma_gamma(

@@ -33,8 +33,6 @@ ENOUGH, ROUNDING = 1e-8, 1e-13
 TURNS = 100
 LONGEST = 1.5
 HALVINGS = 30
-#: Logs of drawn parameters beyond this are cut off.
-LARGEST_LOG = 30.0
 
 
 class Maximum(NamedTuple):
@@ -166,10 +164,3 @@ def _inverse(information: Array, free: NDArray[np.bool_]) -> tuple[Array, NDArra
     covariance[np.ix_(which, which)] = kept / curvature[firm] @ kept.T
     weak[which] = (direction[:, ~firm] ** 2).sum(axis=1) > IN_FLAT
     return covariance, weak
-
-
-def drawn(parameters: Array, covariance: Array, many: int, seed: int) -> list[Array]:
-    """Parameters from the normal distribution that their logs have in large samples."""
-    random = np.random.default_rng(seed)
-    logs = random.multivariate_normal(np.log(parameters), covariance, size=many, method="eigh")
-    return list(np.exp(np.clip(logs, -LARGEST_LOG, LARGEST_LOG)))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
 from crmlab.stats.intervals import check_confidence
+from crmlab.stats.survival import log_log_ends
 
 Array = NDArray[np.float64]
 
@@ -87,9 +88,11 @@ def gap_curve(
     survival = np.cumprod(1 - events / at_risk)
     survival[survival < 1e-12] = 0.0
     owner = np.unique(np.asarray(clusters)[some], return_inverse=True)[1]
-    number = int(owner.max()) + 1
-    spread = _spread(owner, place, weight, ended, events, at_risk)  # over S²
-    low, high = _ends(survival, spread, number, confidence)
+    low = high = np.full(len(times), np.nan)
+    if owner.any():  # one customer alone has no interval
+        spread = _spread(owner, place, weight, ended, events, at_risk)  # over S²
+        number = np.full(len(times), float(owner.max() + 1))
+        low, high = log_log_ends(survival, spread, number, confidence)
     return pd.DataFrame(
         {
             "time": times,
@@ -171,22 +174,4 @@ def _spread(
         past = np.cumsum(gaps, axis=1)
         lasted = np.cumsum(gaps * hazard, axis=1) + hazard * (past[:, -1:] - past)
         total += np.sum((np.cumsum(closed * step, axis=1) - lasted) ** 2, axis=0)
-    return total * size / (size - 1) if size > 1 else np.full(width, np.nan)
-
-
-def _ends(survival: Array, spread: Array, clusters: int, confidence: float) -> tuple[Array, Array]:
-    from scipy.stats import norm
-
-    if clusters < 2:
-        return np.full(len(survival), np.nan), np.full(len(survival), np.nan)
-    tail = (1 - confidence) / 2
-    low, high = np.full(len(survival), tail ** (1 / clusters)), np.ones(len(survival))
-    some = (survival < 1) & (survival > 0)
-    logs = np.log(survival[some])
-    half = -norm.ppf(tail) * np.sqrt(spread[some]) / np.abs(logs)
-    low[some], high[some] = np.exp(logs * np.exp(half)), np.exp(logs * np.exp(-half))
-    gone = survival <= 0
-    if gone.any():
-        first = int(np.argmax(gone))
-        low[gone], high[gone] = 0.0, high[first - 1] if first else 1.0
-    return low, high
+    return total * size / (size - 1)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number
-from crmlab.stats.clustered import NOTHING, Estimate
+from crmlab.stats.clustered import Estimate
 from crmlab.stats.intervals import check_confidence
 
 Array = NDArray[np.float64]
@@ -94,7 +94,7 @@ def kaplan_meier(
     at_risk = weight_at_risk(seen, times)
     survival = np.asarray(np.cumprod(1 - events / at_risk), dtype=float)
     survival[survival < 1e-12] = 0.0
-    low, high = _log_log(survival, _greenwood(at_risk, events), at_risk, confidence)
+    low, high = log_log_ends(survival, _greenwood(at_risk, events), at_risk, confidence)
     return pd.DataFrame(
         {
             "time": times,
@@ -109,11 +109,7 @@ def kaplan_meier(
 
 
 def at_risk_table(
-    at: ArrayLike,
-    time: ArrayLike,
-    *,
-    entry: ArrayLike | None = None,
-    weights: ArrayLike | None = None,
+    at: ArrayLike, time: ArrayLike, *, entry: ArrayLike | None = None
 ) -> pd.DataFrame:
     """How many are at risk at given times; to be put below a curve.
 
@@ -128,7 +124,7 @@ def at_risk_table(
     [2.0, 2.0, 1.0]
     """
     times = np.atleast_1d(np.asarray(at, dtype=float))
-    seen = checked(time, np.zeros(np.shape(time), dtype=bool), entry, weights)
+    seen = checked(time, np.zeros(np.shape(time), dtype=bool), entry, None)
     return pd.DataFrame({"time": times, "at_risk": weight_at_risk(seen, times)})
 
 
@@ -193,48 +189,6 @@ def quantile(curve: pd.DataFrame, share: float = 0.5) -> Estimate:
 
     value, low, high = first("survival"), first("low"), first("high")
     return Estimate(value, low, high, np.nan)
-
-
-def restricted_mean(curve: pd.DataFrame, until: float, *, confidence: float = 0.95) -> Estimate:
-    """Mean time without the event within the first `until`.
-
-    Parameters
-    ----------
-    curve : pandas.DataFrame
-        As from `kaplan_meier`.
-    until : float
-    confidence : float
-
-    Returns
-    -------
-    Estimate
-        NaN where the curve does not reach so far. No effect is given.
-
-    Notes
-    -----
-    The area under the curve up to `until`, with variance Σ A(u)² d/(n(n − d)), A(u) the area from
-    event time u on, and a normal interval (Irwin 1949, Journal of Hygiene 47, 188-189).
-
-    Examples
-    --------
-    >>> restricted_mean(kaplan_meier([1, 2, 3, 4], [1, 1, 0, 0]), 3).value
-    2.25
-    """
-    from scipy.stats import norm
-
-    check_confidence(confidence)
-    if until > curve["time"].iloc[-1] and curve["survival"].iloc[-1] > 0:
-        return NOTHING
-    inside = curve[curve["time"] < until]
-    edges = np.concatenate([[0.0], inside["time"], [until]])
-    areas = np.diff(edges) * np.concatenate([[1.0], inside["survival"]])
-    rest = areas[::-1].cumsum()[::-1][1:]
-    n, d = inside["at_risk"].to_numpy(), inside["events"].to_numpy()
-    left = n > d
-    spread = np.sqrt(np.sum(rest[left] ** 2 * d[left] / (n[left] * (n[left] - d[left]))))
-    half = float(norm.ppf((1 + confidence) / 2) * spread)
-    value = float(areas.sum())
-    return Estimate(value, value - half, min(value + half, until), np.nan)
 
 
 def influence(
@@ -437,13 +391,14 @@ def _greenwood(at_risk: Array, events: Array) -> Array:
     return np.asarray(np.cumsum(terms), dtype=float)
 
 
-def _log_log(
-    survival: Array, spread: Array, at_risk: Array, confidence: float
+def log_log_ends(
+    survival: Array, spread: Array, cases: Array, confidence: float
 ) -> tuple[Array, Array]:
+    """Ends of the interval of a curve, from the variance of log S; of n cases where S is 1."""
     from scipy.stats import norm
 
     tail = (1 - confidence) / 2
-    low, high = (tail ** (1 / at_risk)), np.ones(len(survival))
+    low, high = tail ** (1 / cases), np.ones(len(survival))
     some = (survival < 1) & (survival > 0)
     logs = np.log(survival[some])
     half = -norm.ppf(tail) * np.sqrt(spread[some]) / np.abs(logs)

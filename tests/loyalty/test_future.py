@@ -8,8 +8,7 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.loyalty.alive import alive
 from crmlab.loyalty.alive_check import alive_check
 from crmlab.loyalty.future import repeat_buying
-from crmlab.loyalty.histories import fits, histories
-from crmlab.loyalty.uncertainty import interval, neighbours
+from crmlab.loyalty.histories import histories
 
 
 def workspace(days, customers=None, *, as_of="2025-03-31", **columns):
@@ -237,31 +236,6 @@ def test_the_tiers_add_up_to_all(company):
     assert parts["expected"].sum() == pytest.approx(total["expected"])
     mean = np.average(parts["alive"], weights=parts["customers"])
     assert mean == pytest.approx(total["alive"])
-
-
-def test_intervals_agree_with_hundreds_of_random_draws(company):
-    found = fits(company, "pareto_nbd")
-    groups, _group = found.histories.groups()
-    seen = [groups[name].to_numpy(float) for name in ("frequency", "recency", "age")]
-    many = groups["customers"].to_numpy(float)
-    drawn = [one.alive(*seen) @ many for one in found.fit.draws(300, seed=1)]
-    row = alive(company, model="pareto_nbd").table.iloc[-1]
-    low, high = np.quantile(drawn, [0.025, 0.975]) / many.sum()
-    width = high - low
-    assert row["alive_low"] == pytest.approx(low, abs=0.2 * width)
-    assert row["alive_high"] == pytest.approx(high, abs=0.2 * width)
-
-
-def test_neighbours_have_the_mean_and_the_covariance_of_the_parameters(company):
-    fit = fits(company, "bg_nbd").fit
-    logs = np.log([one.parameters for one in neighbours(fit)])
-    assert logs.mean(axis=0) == pytest.approx(np.log(fit.parameters))
-    assert np.cov(logs.T, ddof=0) == pytest.approx(fit.covariance)
-
-
-def test_a_certain_chance_has_no_interval():
-    low, high = interval(np.array([1.0, 0.0]), np.array([[1.0, 0.0], [1.0, 0.0]]), 0.95, "logit")
-    assert low.tolist() == high.tolist() == [1.0, 0.0]
 
 
 def test_a_customer_of_thousands_of_orders_does_no_harm(simulated):

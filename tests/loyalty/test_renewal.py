@@ -1,12 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import betaln
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.loyalty.renewal import by_period, renewal, tenures
-from crmlab.loyalty.uncertainty import interval, neighbours
 from crmlab.stats.lifetime import sbg
 
 
@@ -111,19 +109,6 @@ def test_the_rate_of_leaving_of_the_company_is_found(company):
     assert result.chance > 0.05
     assert "no sign that retention rises" in result.reading()
     assert "That agrees" in result.reading()
-
-
-def test_intervals_cover_what_is_left_in_the_end():
-    random = np.random.default_rng(1)
-    truth = np.exp(betaln(1.0, 6.0 + 12) - betaln(1.0, 6.0))
-    held = 0
-    for _one in range(100):
-        years = random.geometric(random.beta(1.0, 6.0, 500))
-        fit = sbg(survival=[(years > year).mean() for year in range(1, 7)], customers=500)
-        around = np.array([one.survival(12) for one in neighbours(fit)])
-        low, high = interval(fit.survival(12), around, 0.95, "logit")
-        held += low < truth < high
-    assert 89 <= held <= 99
 
 
 def test_the_periods_to_come_are_the_discounted_shares_left():

@@ -33,3 +33,12 @@ def watched(model, parameters, *, ages, seed, before=0.0):
         end[going[goes]] = now[going[goes]]
         going = going[~goes]
     return [(frequency[look], recency[look], end >= at) for look, at in enumerate(looks)]
+
+
+def spending(many, seed, true):
+    """Purchases, and the mean spend of each, where it is Gamma-Gamma with these p, q and v."""
+    random = np.random.default_rng(seed)
+    p, q, v = true
+    frequency = random.integers(1, 9, many)
+    rate = random.gamma(q, 1 / v, many)
+    return frequency, random.gamma(p * frequency) / rate / frequency

@@ -9,23 +9,13 @@ from statsmodels.duration.hazard_regression import PHReg
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.stats.cox import cox, kaplan_meier_clock, proportional
+from tests.stats.lives import random_cases
 
 
 @pytest.fixture(scope="module")
 def rossi():
     """Rossi, Berk and Lenihan (1980): 432 released prisoners, weeks to the next arrest."""
     return pd.read_csv(Path(__file__).parent / "rossi.csv")
-
-
-def random_cases(seed, n=300):
-    """Days with many ties, late entries, two groups."""
-    random = np.random.default_rng(seed)
-    group = random.integers(0, 3, n)
-    time = np.ceil(random.exponential(20 + 10 * group))
-    entry = np.where(random.random(n) < 0.4, random.integers(0, 20, n), 0)
-    kept = entry < time
-    event = random.random(n) < 0.7
-    return time[kept], event[kept], entry[kept], group[kept]
 
 
 ROSSI = ["fin", "age", "race", "wexp", "mar", "paro", "prio"]

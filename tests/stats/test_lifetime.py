@@ -252,29 +252,13 @@ def test_parameters_that_customers_were_simulated_with_are_found(model, true):
 @pytest.mark.parametrize(("model", "true"), CASES)
 def test_intervals_hold_as_often_as_they_say(model, true):
     repeats, within = 80, np.zeros(4)
-    drawn_within = 0
-    truth = float(model_of(model, true).expected_new(365))
     for seed in range(repeats):
         ages = np.random.default_rng(5000 + seed).uniform(60, 720, 1500)
         found = FITS[model](*simulated(model, true, ages=ages, seed=6000 + seed), ages)
         log_error = found.errors / found.parameters
         within += np.abs(np.log(found.parameters / true)) < 1.96 * log_error
-        drawn = [float(one.expected_new(365)) for one in found.draws(100, seed)]
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        drawn_within += low < truth < high
     # 0.95 in large samples; of 1,500 customers somewhat less, with an error of 0.025.
-    assert (np.append(within, drawn_within) / repeats > 0.86).all()
-
-
-@pytest.mark.parametrize("model", FITS)
-def test_draws_vary_as_much_as_the_errors_say(model):
-    found = cdnow(model)
-    logs = np.log([one.parameters for one in found.draws(4000, seed=1)])
-    assert logs.std(axis=0) == pytest.approx(found.errors / found.parameters, rel=0.05)
-    assert logs.mean(axis=0) == pytest.approx(np.log(found.parameters), abs=0.02)
-    assert np.cov(logs.T)[0, 1] == pytest.approx(found.covariance[0, 1], rel=0.1)
-    again = found.draws(4000, seed=1)
-    assert (np.log(again[7].parameters) == logs[7]).all()
+    assert (within / repeats > 0.86).all()
 
 
 def test_where_all_leave_at_one_rate_its_distribution_is_weak_and_the_rest_right():
@@ -291,8 +275,6 @@ def test_where_all_leave_at_one_rate_its_distribution_is_weak_and_the_rest_right
     assert r == pytest.approx(0.5, abs=3 * found.errors[0])
     truth = 0.02 * 200 * (1 - np.exp(-1))
     assert found.expected_new(200) == pytest.approx(truth, rel=0.1)
-    drawn = [float(one.expected_new(200)) for one in found.draws(200, seed=1)]
-    assert 0.01 * truth < np.std(drawn) < 0.1 * truth
 
 
 @pytest.mark.parametrize("model", FITS)

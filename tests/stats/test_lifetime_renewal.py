@@ -30,7 +30,6 @@ def test_shares_with_or_without_the_start_and_per_cent_are_the_counts_that_they_
     shares.append(sbg(-np.diff(10 * start), 491))
     for found in shares:
         assert found.parameters == pytest.approx(shares[0].parameters, rel=1e-4)
-        assert found.periods == 7
     assert shares[3].errors == pytest.approx(shares[4].errors, rel=1e-6)
     assert shares[4].log_likelihood == pytest.approx(-1611.158, abs=1e-3)
     assert shares[0].log_likelihood == pytest.approx(-1.611158, abs=1e-6)
@@ -39,8 +38,7 @@ def test_shares_with_or_without_the_start_and_per_cent_are_the_counts_that_they_
 def test_nothing_is_said_of_errors_where_the_number_of_customers_is_not_known():
     found = sbg(survival=HIGH_END)
     assert np.isnan(found.errors).all()
-    with pytest.raises(NotEnoughData, match="number of customers"):
-        found.draws(10, 1)
+    assert np.isnan(found.covariance).all()
 
 
 def test_retention_and_survival_are_those_of_the_model():
@@ -90,16 +88,11 @@ def test_parameters_of_cohorts_of_unequal_length_are_found(true):
 @pytest.mark.slow
 def test_intervals_hold_as_often_as_they_say():
     true, repeats = (0.7, 3.8), 120
-    within, survivals = np.zeros(2), 0
-    truth = 0.0
+    within = np.zeros(2)
     for seed in range(repeats):
         found = sbg(*cohorts(true, [800, 600], [7, 4], seed=seed))
         within += np.abs(np.log(found.parameters / true)) < 1.96 * found.errors / found.parameters
-        truth = float(np.prod((3.8 + np.arange(12)) / (4.5 + np.arange(12))))
-        drawn = [float(one.survival(12)) for one in found.draws(100, seed)]
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        survivals += low < truth < high
-    assert (np.append(within, survivals) / repeats > 0.9).all()
+    assert (within / repeats > 0.9).all()
 
 
 def test_where_all_renew_at_one_rate_how_customers_differ_is_weak():

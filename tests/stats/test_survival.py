@@ -12,25 +12,14 @@ from crmlab.stats.survival import (
     kaplan_meier,
     log_rank,
     quantile,
-    restricted_mean,
     survival_at,
 )
+from tests.stats.lives import random_cases
 
 # Freireich et al. (1963), Blood 21, 699-716: weeks of remission of leukaemia.
 DRUG = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
 DRUG_EVENT = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
 PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
-
-
-def random_cases(seed, n=300):
-    """Days with many ties, late entries, two groups."""
-    random = np.random.default_rng(seed)
-    group = random.integers(0, 3, n)
-    time = np.ceil(random.exponential(20 + 10 * group))
-    entry = np.where(random.random(n) < 0.4, random.integers(0, 20, n), 0)
-    kept = entry < time
-    event = random.random(n) < 0.7
-    return time[kept], event[kept], entry[kept], group[kept]
 
 
 # --- curves
@@ -133,16 +122,6 @@ def test_beyond_the_last_time_nothing_is_known():
 
 def test_a_median_that_is_not_reached_is_missing():
     assert np.isnan(quantile(kaplan_meier([1, 2, 3], [1, 0, 0])).value)
-
-
-def test_the_restricted_mean_is_the_area_under_the_curve():
-    # Events at 1 and 2 of four: 1 + 3/4 + 2/4.
-    found = restricted_mean(kaplan_meier([1, 2, 5, 5], [1, 1, 0, 0]), 3)
-    assert found.value == pytest.approx(2.25)
-    # Without censoring Greenwood's variance is that of a mean of min(T, 3), n in the denominator.
-    half = 1.959964 * np.std([1, 2, 3, 3]) / 2
-    assert (found.value - found.low, found.high) == pytest.approx((half, 3))
-    assert np.isnan(restricted_mean(kaplan_meier([1, 2], [1, 0]), 3).value)
 
 
 def test_at_the_origin_those_are_at_risk_who_are_watched_from_there():
