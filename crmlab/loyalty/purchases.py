@@ -236,9 +236,28 @@ def customer_months(crm: Workspace) -> pd.DataFrame:
 
 
 def known_since(crm: Workspace, history: pd.DataFrame) -> pd.Series:
-    """Day from which each customer is known, by customer_id: acquired_on, else the first purchase.
+    """Day from which each customer is known: acquired_on, else the first purchase.
 
-    An acquisition that is said to come after the first purchase gives way to it.
+    Parameters
+    ----------
+    crm : Workspace
+    history : pandas.DataFrame
+        With the columns customer_id and first_day, as the query ``purchase_history`` gives them.
+
+    Returns
+    -------
+    pandas.Series
+        The day, by customer_id. An acquisition that is said to come after the first purchase gives
+        way to it.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> orders = pd.DataFrame({"order_id": ["1"], "customer_id": ["A"], "ordered_at": ["2025-03-01"]})
+    >>> customers = pd.DataFrame({"customer_id": ["A"], "acquired_on": ["2024-07-01"]})
+    >>> crm = from_frames({"orders": orders, "customers": customers})
+    >>> known_since(crm, crm.query("purchase_history")).dt.date.to_dict()
+    {'A': datetime.date(2024, 7, 1)}
     """
     first = history.set_index("customer_id")["first_day"]
     own = acquired(crm, history["customer_id"]).set_axis(first.index)
