@@ -253,9 +253,11 @@ def known_since(crm: Workspace, history: pd.DataFrame) -> pd.Series:
     Examples
     --------
     >>> from crmlab.data.sources import from_frames
-    >>> orders = pd.DataFrame({"order_id": ["1"], "customer_id": ["A"], "ordered_at": ["2025-03-01"]})
-    >>> customers = pd.DataFrame({"customer_id": ["A"], "acquired_on": ["2024-07-01"]})
-    >>> crm = from_frames({"orders": orders, "customers": customers})
+    >>> orders = {"order_id": ["1"], "customer_id": ["A"], "ordered_at": ["2025-03-01"]}
+    >>> customers = {"customer_id": ["A"], "acquired_on": ["2024-07-01"]}
+    >>> crm = from_frames(
+    ...     {"orders": pd.DataFrame(orders), "customers": pd.DataFrame(customers)}
+    ... )
     >>> known_since(crm, crm.query("purchase_history")).dt.date.to_dict()
     {'A': datetime.date(2024, 7, 1)}
     """
