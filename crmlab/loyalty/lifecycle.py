@@ -321,9 +321,9 @@ def rules_in_words(rules: pd.DataFrame) -> str:
     Examples
     --------
     >>> print(rules_in_words(lifecycle_rules()).split(";")[0])
-    lost if silence ≥ 180 and silence_ratio ≥ 6
+    Lost if silence ≥ 180 and silence_ratio ≥ 6
     """
-    said = []
+    said, names = [], names_of(rules["stage"])
     for name, of_stage in rules.groupby("stage", sort=False):
         ways = []
         for _number, way in of_stage.groupby("way"):
@@ -333,13 +333,22 @@ def rules_in_words(rules: pd.DataFrame) -> str:
                     bounds.append(f"{row['measure']} ≥ {row['at_least']:g}")
                 if pd.notna(row["at_most"]):
                     bounds.append(f"{row['measure']} ≤ {row['at_most']:g}")
-            ways.append(_(", ").join(bounds))
+            ways.append(_all_of(bounds))
         conditions = _(" or ").join(way for way in ways if way)
         if conditions:
-            said.append(_("{stage} if {conditions}").format(stage=name, conditions=conditions))
+            said.append(
+                _("{stage} if {conditions}").format(stage=names[name], conditions=conditions)
+            )
         else:
-            said.append(_("{stage} otherwise").format(stage=name))
+            said.append(_("{stage} otherwise").format(stage=names[name]))
     return _("{rules}.").format(rules=_("; ").join(said))
+
+
+def _all_of(bounds: list[str]) -> str:
+    said = ""
+    for bound in bounds:
+        said = _("{said} and {bound}").format(said=said, bound=bound) if said else bound
+    return said
 
 
 def names_of(codes: pd.Series | list[str]) -> dict[str, str]:
