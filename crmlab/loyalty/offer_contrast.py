@@ -77,7 +77,8 @@ class OfferContrast(Result):
                 colour = charts.GREY if misleads else COLOURS[number_ % len(COLOURS)]
                 axes.plot([row["low"], row["high"]], [place, place], color=colour)
                 axes.scatter(row["difference"], place, color=colour, s=45, zorder=3)
-                labels.append(charts.wrapped(f"{names[arm]}: {words[code]}", 34))
+                label = _("{group}: {said}").format(group=names[arm], said=words[code])
+                labels.append(charts.wrapped(label, 34))
                 places.append(place)
                 place -= 1
             place -= 0.5

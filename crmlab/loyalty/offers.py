@@ -127,7 +127,8 @@ class Offers(Result):
                 ends = np.expm1([row["low"], row["high"], row["log_ratio"]])
                 axes.plot(ends[:2], [place, place], color=colour)
                 axes.scatter(ends[2], place, color=colour, s=45, zorder=3)
-                labels.append(charts.wrapped(f"{names[arm]}: {windows[window]}", 30))
+                label = _("{group}: {said}").format(group=names[arm], said=windows[window])
+                labels.append(charts.wrapped(label, 30))
                 places.append(place)
                 place -= 1
             place -= 0.6

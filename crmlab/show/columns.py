@@ -482,7 +482,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "median": (_("Median"), "number"),
         "covariate": (_("What is known"), "text"),
         "level": (_("Level"), "text"),
-        "reference": (_("Compared with"), "boolean"),
+        "reference": (_("Reference level"), "boolean"),
         "hazard_ratio": (_("Hazard ratio"), "number"),
         "corrected": (_("Probability, corrected"), "chance"),
         "events": (_("Left"), "integer"),
