@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -113,9 +113,14 @@ class Holdout(Result):
     def title(self) -> str:
         row = self.errors.iloc[0]
         if self.picture == "conditional":
+            judged = self.by_frequency["held"].dropna()
+            if judged.empty:
+                return _("Too few customers to see who buys as {model} expects").format(
+                    model=MODEL_NAMES[self.model]
+                )
             return _("After the split {held} of {groups} groups buy as {model} expects").format(
-                held=number(int(self.by_frequency["held"].sum())),
-                groups=number(len(self.by_frequency)),
+                held=number(int(judged.sum())),
+                groups=number(len(judged)),
                 model=MODEL_NAMES[self.model],
             )
         if np.isnan(row["total_error"]):
@@ -254,22 +259,37 @@ class Holdout(Result):
         )
 
     def _groups(self) -> str:
-        off = self.by_frequency[~self.by_frequency["held"]]
-        if off.empty:
-            return _(
-                "In every group of customers with equally many purchases before the split, what "
-                "was expected lies within the interval of what was seen."
-            )
+        held = self.by_frequency["held"]
         labels = counted(self.by_frequency["frequency"])
-        return _(
-            "What was expected lies outside the interval of what was seen for customers with so "
-            "many purchases before the split: {groups}. Of {all} intervals of {confidence} a few "
-            "miss by chance."
-        ).format(
-            groups=_(", ").join(labels[place] for place in off.index),
-            all=number(len(self.by_frequency)),
-            confidence=percent(self.confidence, 0),
-        )
+        missed = held.eq(False).fillna(False)
+        parts = []
+        if missed.any():
+            parts.append(
+                _(
+                    "What was expected lies outside the interval of what was seen for customers "
+                    "with so many purchases before the split: {groups}. Of {all} intervals of "
+                    "{confidence} a few miss by chance."
+                ).format(
+                    groups=_listed(labels, missed),
+                    all=number(int(held.notna().sum())),
+                    confidence=percent(self.confidence, 0),
+                )
+            )
+        elif held.notna().any():
+            parts.append(
+                _(
+                    "In every group of customers with equally many purchases before the split, "
+                    "what was expected lies within the interval of what was seen."
+                )
+            )
+        if held.isna().any():
+            parts.append(
+                _(
+                    "Too few to be judged are customers with so many purchases before the split: "
+                    "{groups}."
+                ).format(groups=_listed(labels, held.isna()))
+            )
+        return " ".join(parts)
 
     def _band(self) -> str:
         held = self.weeks[self.weeks["held_out"]]
@@ -576,6 +596,10 @@ def _repeat_purchases(crm: Workspace, frame: pd.DataFrame, occasion: Occasion) -
     first = found["customer_id"].map(frame.set_index("customer_id")["first_day"])
     many = pd.Series(1, found.index) if occasion == "day" else found["orders"]
     return found.assign(many=many - (found["purchase_day"] == first).astype(int))
+
+
+def _listed(labels: Sequence[str], which: pd.Series) -> str:
+    return _(", ").join(one for one, wanted in zip(labels, which, strict=True) if wanted)
 
 
 def _figure(value: float) -> str:

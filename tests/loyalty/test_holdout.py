@@ -1,3 +1,4 @@
+import dataclasses
 import datetime as dt
 
 import numpy as np
@@ -114,6 +115,28 @@ def test_a_group_of_few_is_not_judged(crm):
     few = result.table["customers"] < 5
     assert result.table.loc[few, ["actual_low", "held"]].isna().all(axis=None)
     assert result.table["customers"].sum() == len(result.customers)
+
+
+@pytest.mark.parametrize(
+    ("held", "title", "said"),
+    [
+        (
+            [True, True, None],
+            "2 of 2 groups",
+            ["In every group", "Too few to be judged are", ": 2."],
+        ),
+        ([True, False, None], "1 of 2 groups", [": 1. Of 2 intervals", ": 2."]),
+        ([True, False, True], "2 of 3 groups", [": 1. Of 3 intervals"]),
+        ([None, None, None], "Too few customers", ["before the split: 0, 1, 2."]),
+    ],
+)
+def test_groups_that_are_not_judged_are_not_counted_as_missed(crm, held, title, said):
+    result = holdout(crm, split=SPLIT, picture="conditional")
+    groups = result.by_frequency.head(3).assign(held=pd.array(held, dtype="boolean"))
+    other = dataclasses.replace(result, by_frequency=groups)
+    assert title in other.title()
+    assert all(part in other.reading() for part in said)
+    assert ("Too few to be judged" in other.reading()) is (None in held)
 
 
 def test_two_thirds_of_the_days_are_the_default(company):
