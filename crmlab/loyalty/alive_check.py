@@ -164,7 +164,10 @@ class AliveCheck(Result):
     def _models(self) -> str:
         blind = self.in_force * (1 - self.in_force)
         parts = [
-            _("{model} {brier}, and it puts the right one of two first in {ordered}").format(
+            _(
+                "{model} {brier}; of two customers, one with a contract in force and one "
+                "without, it gives the first the higher P(alive) in {ordered} of cases"
+            ).format(
                 model=MODEL_NAMES[row.model],
                 brier=number(row.brier, 3),
                 ordered=percent(row.ordered, 0),

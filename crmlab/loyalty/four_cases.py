@@ -217,10 +217,10 @@ class FourCases(Result):
         ]
         count = int(self.table["answers"].sum())
         return ngettext(
-            "Satisfied is who gave {points} points or more, dissatisfied who gave fewer; loyal is "
-            "who {rule}. Of {answers} answer: {cases}. {intervals}",
-            "Satisfied is who gave {points} points or more, dissatisfied who gave fewer; loyal is "
-            "who {rule}. Of {answers} answers: {cases}. {intervals}",
+            "Satisfied are those who gave {points} points or more, dissatisfied those who gave "
+            "fewer; loyal is whoever {rule}. Of {answers} answer: {cases}. {intervals}",
+            "Satisfied are those who gave {points} points or more, dissatisfied those who gave "
+            "fewer; loyal is whoever {rule}. Of {answers} answers: {cases}. {intervals}",
             count,
         ).format(
             points=number(self.satisfied_from),

@@ -71,7 +71,7 @@ class RepeatPurchases(Result):
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(["estimate", "error", "low", "high"], "number")
+        return dict.fromkeys(["estimate", "standard_error", "low", "high"], "sized")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {"parameter": parameter_labels(self.fits.model)}
@@ -276,10 +276,10 @@ def repeat_buying(
     Returns
     -------
     RepeatPurchases
-        `.table` has a row per parameter: parameter, estimate, error, low, high (missing where the
-        data cannot tell it); and one each for the mean rate of buying (``"rate"``, per unit of
-        time) and the mean chance or rate of leaving (``"leaving"``), without an error. `.counts`
-        compares how many customers bought how often.
+        `.table` has a row per parameter: parameter, estimate, standard_error, low, high
+        (missing where the data cannot tell it); and one each for the mean rate of buying
+        (``"rate"``, per unit of time) and the mean chance or rate of leaving (``"leaving"``),
+        without an error. `.counts` compares how many customers bought how often.
 
     Raises
     ------
@@ -333,7 +333,7 @@ def _parameters(fit: RepeatBuying, confidence: float) -> pd.DataFrame:
             {
                 "parameter": name,
                 "estimate": estimate,
-                "error": float(fit.errors[place]) if known else np.nan,
+                "standard_error": float(fit.errors[place]) if known else np.nan,
                 "low": estimate * np.exp(-reach),
                 "high": estimate * np.exp(reach),
             }
@@ -344,7 +344,13 @@ def _parameters(fit: RepeatBuying, confidence: float) -> pd.DataFrame:
     }
     for name, (estimate, low, high) in means.items():
         rows.append(
-            {"parameter": name, "estimate": estimate, "error": np.nan, "low": low, "high": high}
+            {
+                "parameter": name,
+                "estimate": estimate,
+                "standard_error": np.nan,
+                "low": low,
+                "high": high,
+            }
         )
     return pd.DataFrame(rows)
 

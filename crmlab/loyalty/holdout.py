@@ -98,17 +98,13 @@ class Holdout(Result):
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
-        return {
-            "actual": "number1" if self.picture == "tracking" else "number",
-            "expected": "number1" if self.picture == "tracking" else "number",
-            "actual_low": "number",
-            "actual_high": "number",
-            "expected_low": "number",
-            "expected_high": "number",
-        }
+        names = [f"{what}{end}" for what in ("actual", "expected") for end in ("", "_low", "_high")]
+        return dict.fromkeys(names, "number1" if self.picture == "tracking" else "number")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"method": method_names(self.model)}
+        many = self.by_frequency["frequency"]
+        counts = dict(zip(many.astype(str), counted(many), strict=True))
+        return {"method": method_names(self.model), "frequency": counts}
 
     def title(self) -> str:
         row = self.errors.iloc[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,12 @@ class ImmortalTime(Result):
     def formats(self) -> Mapping[str, str]:
         percentages = dict.fromkeys(["difference", "difference_low", "difference_high"], "percent")
         return percentages | dict.fromkeys(["ratio", "ratio_low", "ratio_high"], "number")
+
+    def main_columns(self) -> Sequence[str]:
+        return [
+            "way", "tier", "customers", "events", "person_months", "leaving", "ratio", "ratio_low",
+            "ratio_high", "stay", "difference",
+        ]  # fmt: skip
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {
@@ -168,7 +174,7 @@ class ImmortalTime(Result):
         )
 
     def _stay(self) -> str:
-        return _("After {months} months there are still: {parts}.").format(
+        return _("Still there after {months} months: {parts}.").format(
             months=number(self.months), parts=self._both()
         )
 
@@ -201,7 +207,7 @@ class ImmortalTime(Result):
             for _index, row in self._hindsight().iterrows()
         ]
         return _(
-            "Of those still there leave in a month, in hindsight and by the beginning: {parts}. "
+            "Leaving in a month, of those still there, in hindsight and by the beginning: {parts}. "
             "Hindsight counts the months before a customer rose for the tier the customer rose to."
         ).format(parts=_("; ").join(parts))
 

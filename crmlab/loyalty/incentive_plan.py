@@ -125,6 +125,7 @@ class IncentivePlan(Result):
     def reading(self) -> str:
         parts = [
             self._plan(),
+            self._open(),
             self._left_over(),
             self._how_sure(),
             self._rejected(),
@@ -194,6 +195,14 @@ class IncentivePlan(Result):
             intervals=intervals_in_brackets(self.confidence),
         )
 
+    def _open(self) -> str:
+        if not self.gain_low < 0 < self.gain:
+            return ""
+        return _(
+            "The interval of the gain begins below zero: that the plan pays is likely rather than "
+            "shown. Its incentives are those expected to gain most, not those proven to."
+        )
+
     def _left_over(self) -> str:
         useful = self.table[self.table["gain_total"] > 0]
         best = useful.groupby("stage")["gain_total"].max().sum()
@@ -213,8 +222,8 @@ class IncentivePlan(Result):
         if not parts:
             return ""
         return _(
-            "Had the data fallen a little differently, the best plan would have held: {parts} of "
-            "the time."
+            "Had the data fallen a little differently, the best plan would have had in it: {parts} "
+            "of the time."
         ).format(parts=_("; ").join(parts))
 
     def _rejected(self) -> str:

@@ -112,7 +112,7 @@ class Offered:
         """What a period is, in a sentence."""
         months = self.frame["calendar"].to_numpy(bool)
         if months.all():
-            return _("A period is a calendar month, as all were assigned on the first of one.")
+            return _("A period is a calendar month, as every offer began on the first of a month.")
         if not months.any():
             return _("A period is {days} days, counted from the day of the assignment.").format(
                 days=number(DAYS)

@@ -86,7 +86,7 @@ class PointsProgramme(Result):
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(["value", "low", "high"], "number")
+        return dict.fromkeys(["value", "low", "high"], "sized")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {"item": item_names(), "unit": unit_names()}

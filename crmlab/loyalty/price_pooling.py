@@ -70,7 +70,7 @@ class PriceByCustomer(Result):
         ]  # fmt: skip
 
     def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(["low", "high"], "number")
+        return dict.fromkeys(["raw", "elasticity", "low", "high"], "sized")
 
     @property
     def _scale(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -84,6 +84,12 @@ class ContractRenewal(Result):
     period: Period
     discount: float
     confidence: float
+
+    def main_columns(self) -> Sequence[str]:
+        return [
+            "period", "contracts", "not_renewed", "retention", "low", "high", "expected_retention",
+            "survival", "survival_low", "survival_high",
+        ]  # fmt: skip
 
     def title(self) -> str:
         seen = int(self.table["contracts"].notna().sum())

@@ -274,8 +274,8 @@ class SatisfactionLink(Result):
         if self.outcome == "orders":
             return _(
                 "This is an association: what makes a customer content and what makes one order "
-                "may have a common cause that is not in the data. Asked was after an order, so "
-                "months without one say nothing."
+                "may have a common cause that is not in the data. Customers were asked after an "
+                "order, so months without one are not judged."
             )
         return _(
             "This is an association between two answers on one sheet: a customer's mood colours "

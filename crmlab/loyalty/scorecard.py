@@ -56,7 +56,8 @@ class Scorecard(Result):
     measured: Measured
 
     def formats(self) -> Mapping[str, str]:
-        return {"score": "number1", "low": "number1", "high": "number1"}
+        sized = dict.fromkeys(["lower_quartile", "median", "upper_quartile"], "sized")
+        return sized | {"score": "number1", "low": "number1", "high": "number1"}
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         rows = self.measured.measures.set_index("measure", drop=False)

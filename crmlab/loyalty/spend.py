@@ -76,7 +76,7 @@ class SpendPerPurchase(Result):
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(["estimate", "error", "low", "high"], "number")
+        return dict.fromkeys(["estimate", "standard_error", "low", "high"], "sized")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {
@@ -310,7 +310,8 @@ def spend(
     -------
     SpendPerPurchase
         `.table` has a row per parameter: parameter (p, q, v, and the mean spend a purchase),
-        estimate, error, low, high (v and the mean in money; missing where the data cannot tell).
+        estimate, standard_error, low, high (v and the mean in money; missing where the data
+        cannot tell).
         `.customers` has what is expected of each customer's purchases.
 
     Raises
@@ -402,7 +403,7 @@ def _parameters(fit: Spend, confidence: float) -> pd.DataFrame:
             {
                 "parameter": name,
                 "estimate": estimate,
-                "error": float(fit.errors[place]),
+                "standard_error": float(fit.errors[place]),
                 "low": estimate * np.exp(-reach),
                 "high": estimate * np.exp(reach),
             }
@@ -412,7 +413,9 @@ def _parameters(fit: Spend, confidence: float) -> pd.DataFrame:
     low = high = np.nan
     if np.isfinite(around).all() and np.isfinite(mean):
         low, high = map(float, interval(mean, around, confidence))
-    rows.append({"parameter": "mean", "estimate": mean, "error": np.nan, "low": low, "high": high})
+    rows.append(
+        {"parameter": "mean", "estimate": mean, "standard_error": np.nan, "low": low, "high": high}
+    )
     return pd.DataFrame(rows)
 
 

@@ -223,7 +223,7 @@ class Survival(Result):
         known = self.table.dropna(subset=["stay_12"])
         if known.empty:
             return _("No group was watched for 12 months, so none is said to stay so long.")
-        said = _("After 12 months there are still: {parts}. {intervals}").format(
+        said = _("Still there after 12 months: {parts}. {intervals}").format(
             parts=_("; ").join(
                 _("{group} {stay} ({low} to {high})").format(
                     group=self._name(row),
@@ -271,7 +271,7 @@ class Survival(Result):
             )
             for _index, row in self.table.iterrows()
         ]
-        return _("Of those still there leave in a month: {parts}.").format(
+        return _("Leaving in a month, of those still there: {parts}.").format(
             parts=_("; ").join(parts)
         )
 
@@ -350,7 +350,7 @@ class Survival(Result):
         )
 
     def _check(self) -> str:
-        if self.check is None:
+        if self.check is None or self.found.setting != "silence":
             return ""
         parts = []
         if self.check.running:

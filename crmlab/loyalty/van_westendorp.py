@@ -72,7 +72,7 @@ class PriceMeter(Result):
         return ("price_point", "falling", "rising", "price", "low", "high", "share", "with_all")
 
     def formats(self) -> Mapping[str, str]:
-        return dict.fromkeys(["price", "low", "high", "with_all"], "number")
+        return dict.fromkeys(["price", "low", "high", "with_all"], "sized")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         curves = {

@@ -12,7 +12,7 @@ from crmlab.data.model import TABLES, Column
 from crmlab.language import _, day, money, number, percent
 
 Format = Literal[
-    "text", "integer", "number", "number1", "chance", "percent", "money", "date", "boolean"
+    "text", "integer", "number", "number1", "sized", "chance", "percent", "money", "date", "boolean"
 ]  # fmt: skip
 
 
@@ -54,11 +54,18 @@ def _chance(value: float) -> str:
     return f"< {number(0.001, 3)}" if value < 0.001 else number(value, 3)
 
 
+def _sized(value: float) -> str:
+    """A number with as many decimals as its size leaves room for, in a column of many sizes."""
+    size = abs(value)
+    return number(value, 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3)
+
+
 _WRITERS: dict[Format, Callable[[Any, str], str]] = {
     "text": lambda value, currency: str(value),
     "integer": lambda value, currency: number(value),
     "number": lambda value, currency: number(value, 3),
     "number1": lambda value, currency: number(value, 1),
+    "sized": lambda value, currency: _sized(value),
     "chance": lambda value, currency: _chance(value),
     "percent": lambda value, currency: percent(value),
     "money": lambda value, currency: money(value, currency),
@@ -363,6 +370,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "answers_share": (_("Share of the answers"), "percent"),
         "weighted_share": (_("Share when weighted"), "percent"),
         "error": (_("Off the truth by"), "number"),
+        "standard_error": (_("Standard error"), "number"),
         "holds": (_("Interval holds the truth"), "boolean"),
         "group": (_("Group"), "text"),
         "compared_with": (_("Compared with"), "text"),

@@ -135,7 +135,7 @@ def test_a_rate_of_leaving_that_does_not_differ_is_found_without_its_heterogenei
     known = (won["contract_to"] < pd.Timestamp(company.as_of)).sum() / weeks
     row = table.loc["leaving"]
     assert row["low"] < known < row["high"]
-    assert table.loc[["s", "beta"]].drop(columns="error").isna().all(axis=None)
+    assert table.loc[["s", "beta"]].drop(columns="standard_error").isna().all(axis=None)
     assert "cannot be told from these data" in result.reading()
 
 

@@ -126,10 +126,13 @@ def test_contracts_put_the_rule_of_silence_to_the_test():
         orders += [
             (name, f"{month:%Y-%m-%d}", 1.0) for name in ("buys", "ended but buys", "just ended")
         ]
-    found = survival(workspace(customers, orders))
+    crm = workspace(customers, orders)
+    found = survival(crm, setting="silence")
     assert found.check == (2, 1, 2, 1)
     low, _high = wilson(1, 2)
-    assert f"50.0% ({100 * float(low):.1f}% to" in found.reading()
+    said = f"50.0% ({100 * float(low):.1f}% to"
+    assert said in found.reading()
+    assert said not in survival(crm).reading()  # of contracts alone nobody needs to know it
 
 
 def test_silence_says_how_many_came_back():
