@@ -12,9 +12,9 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number, percent
-from crmlab.loyalty.histories import MODEL_NAMES, Cohort, Fits, Model, Unit, fits
+from crmlab.loyalty.histories import MODEL_NAMES, Array, Cohort, Fits, Model, Unit, fits, seen
 from crmlab.loyalty.purchases import NEEDS, Occasion
-from crmlab.loyalty.uncertainty import Array, Scale, evaluated, interval
+from crmlab.loyalty.uncertainty import Scale, evaluated, interval
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -304,8 +304,10 @@ def alive(
     groups, group = found.histories.groups()
     ahead = weeks * 7 / found.histories.days
     views = {
-        "alive": evaluated(found.fit, groups, lambda one, *seen: one.alive(*seen)),
-        "expected": evaluated(found.fit, groups, lambda one, *seen: one.expected(ahead, *seen)),
+        "alive": evaluated(found.fit, groups, lambda one, *history: one.alive(*history)),
+        "expected": evaluated(
+            found.fit, groups, lambda one, *history: one.expected(ahead, *history)
+        ),
     }
     for name, (usual, around) in views.items():
         low, high = interval(usual, around, confidence, SCALES[name])
@@ -370,9 +372,9 @@ def _never_again(found: Fits) -> pd.Series:
     """Customers who never bought again, and what the models give them."""
     groups, _group = found.histories.groups()
     never = groups[groups["frequency"] == 0]
-    seen = [never[name].to_numpy(float) for name in ("frequency", "recency", "age")]
     counts = never["customers"].to_numpy(float)
     said: dict[str, float] = {"customers": float(counts.sum())}
     for name, model in found.models.items():
-        said[name] = float(np.average(model.alive(*seen), weights=counts)) if len(never) else np.nan
+        chance = model.alive(*seen(never))
+        said[name] = float(np.average(chance, weights=counts)) if len(never) else np.nan
     return pd.Series(said)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, day, number, percent
-from crmlab.loyalty.histories import MODEL_NAMES, Cohort, Fits, Model, Unit, fits
+from crmlab.loyalty.histories import MODEL_NAMES, Cohort, Fits, Model, Unit, fits, seen
 from crmlab.loyalty.purchases import Occasion
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -144,9 +144,9 @@ class AliveCheck(Result):
         off = self.table[self.table["held"].eq(False).fillna(False)]
         if off.empty:
             return _(
-                "In every band of P(alive) the share in force agrees with it, within the interval. "
-                "{intervals}"
-            ).format(intervals=intervals_in_brackets(CONFIDENCE))
+                "In every band of P(alive) with {fewest} customers or more the share in force "
+                "agrees with it, within the interval. {intervals}"
+            ).format(fewest=number(FEWEST), intervals=intervals_in_brackets(CONFIDENCE))
         parts = [
             _("{band}: {alive} said, {share} in force ({low} to {high})").format(
                 band=names[row.band],
@@ -260,8 +260,7 @@ def alive_check(
             )
         )  # fmt: skip
     groups, group = found.histories.groups()
-    seen = [groups[name].to_numpy(float) for name in ("frequency", "recency", "age")]
-    said = {name: one.alive(*seen)[group][under] for name, one in found.models.items()}
+    said = {name: one.alive(*seen(groups))[group][under] for name, one in found.models.items()}
     customers = pd.DataFrame(
         {
             "customer_id": frame["customer_id"].to_numpy()[under],

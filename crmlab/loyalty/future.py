@@ -23,7 +23,7 @@ from crmlab.loyalty.histories import (
     unit_name,
 )
 from crmlab.loyalty.purchases import NEEDS, Occasion
-from crmlab.loyalty.uncertainty import FARTHEST
+from crmlab.loyalty.uncertainty import FARTHEST, parameter_rows
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -323,21 +323,7 @@ def repeat_buying(
 
 
 def _parameters(fit: RepeatBuying, confidence: float) -> pd.DataFrame:
-    z = float(norm.ppf((1 + confidence) / 2))
-    rows = []
-    for place, name in enumerate(fit.names):
-        known = name not in fit.weak
-        estimate = float(fit.parameters[place]) if known else np.nan
-        reach = min(z * float(np.sqrt(fit.covariance[place, place])), FARTHEST)
-        rows.append(
-            {
-                "parameter": name,
-                "estimate": estimate,
-                "standard_error": float(fit.errors[place]) if known else np.nan,
-                "low": estimate * np.exp(-reach),
-                "high": estimate * np.exp(reach),
-            }
-        )
+    rows = parameter_rows(fit, confidence)
     means = {
         "rate": ratio(fit, fit.names[0], fit.names[1], confidence),
         "leaving": leaving(fit, confidence),

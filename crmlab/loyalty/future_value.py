@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from scipy.interpolate import BarycentricInterpolator
-from scipy.stats import norm, spearmanr
+from scipy.stats import norm
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, currency_name, day, money, number, percent
-from crmlab.loyalty.histories import MODEL_NAMES, UNITS, Cohort, Fits, Model, fits
+from crmlab.loyalty.histories import MODEL_NAMES, UNITS, Array, Cohort, Fits, Model, fits, seen
 from crmlab.loyalty.purchases import Occasion
 from crmlab.loyalty.spend import NEEDS, ratio_axis, repeat_spend
-from crmlab.loyalty.uncertainty import Array, evaluated, neighbours, spread
+from crmlab.loyalty.uncertainty import evaluated, neighbours, spread
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -27,6 +27,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats.intervals import check_confidence
 from crmlab.stats.lifetime import Spend, gamma_gamma
+from crmlab.stats.rank_correlation import spearman
 from crmlab.stats.tiers import Tiers, customer_tiers
 
 if TYPE_CHECKING:
@@ -174,10 +175,8 @@ class FutureValue(Result):
         return money(value, self.context.currency)
 
     def _correlation(self) -> str:
-        future, so_far = (self.customers[name].to_numpy() for name in ("future", "so_far"))
-        if len(future) < 3 or np.ptp(future) == 0 or np.ptp(so_far) == 0:
-            return _("not known")
-        return number(float(spearmanr(future, so_far).statistic), 2)
+        value = spearman(self.customers["future"], self.customers["so_far"]).value
+        return _("not known") if np.isnan(value) else number(value, 2)
 
     def _total(self) -> str:
         row = self.table.iloc[-1]
@@ -218,12 +217,18 @@ class FutureValue(Result):
         ).format(parts=_("; ").join(parts))
 
     def _concentration(self) -> str:
-        return _(
+        said = _(
             "Of the best {best} by money spent so far, {share} are among the best {best} by value "
-            "to come; the rank correlation of the two is {correlation}. The others have brought "
-            "much and have probably left."
+            "to come; the rank correlation of the two is {correlation}."
         ).format(
             best=percent(BEST, 0), share=percent(self.same_best, 0), correlation=self._correlation()
+        )
+        others = set(self._first("so_far")) - set(self._first("future"))
+        chance = self.customers.loc[self.customers["customer_id"].isin(others), "alive"].mean()
+        if np.isnan(chance):
+            return said
+        return _("{said} The others are still there with a chance of {alive} on average.").format(
+            said=said, alive=percent(chance, 0)
         )
 
     def _margin(self) -> str:
@@ -350,9 +355,9 @@ def future_value(
     ahead = times * UNITS["month"] / found.histories.days
     groups, group = found.histories.groups()
     worth, around = evaluated(
-        found.fit, groups, lambda one, *seen: weights @ one.expected(ahead[:, None], *seen)
+        found.fit, groups, lambda one, *history: weights @ one.expected(ahead[:, None], *history)
     )
-    purchases = found.fit.expected(ahead[-1], *_seen(groups))
+    purchases = found.fit.expected(ahead[-1], *seen(groups))
     margins = _margins(crm, tiers, margin)
     rate = tier.map(margins["rate"]).to_numpy(float)
     usual = fit.expected(*spent) * (1 - refunded)
@@ -362,7 +367,7 @@ def future_value(
             "tier": tier,
             "won": frame["fitted"],
             "frequency": frame["frequency"],
-            "alive": found.fit.alive(*_seen(groups))[group],
+            "alive": found.fit.alive(*seen(groups))[group],
             "purchases": purchases[group],
             "spend": fit.expected(*spent),
             "margin_rate": rate,
@@ -441,14 +446,6 @@ def _check(discount: float, months: int, margin: float | None) -> None:
         )
 
 
-def _seen(groups: pd.DataFrame) -> tuple[Array, Array, Array]:
-    return (
-        groups["frequency"].to_numpy(float),
-        groups["recency"].to_numpy(float),
-        groups["age"].to_numpy(float),
-    )
-
-
 def _spend(found: Fits) -> tuple[tuple[Array, Array], Spend]:
     """Repeat purchases and their mean for every customer, 0 where unknown; and the model."""
     repeat, _left_out = repeat_spend(found.histories)
@@ -520,7 +517,7 @@ def _table(
     variance_of_margins = 0.0
     present = [tier for tier in tiers.order if (customers["tier"] == tier).any()]
     for tier in [*present, "all"]:
-        inside = (customers["tier"] == tier).to_numpy() if tier != "all" else rate == rate
+        inside = (customers["tier"] == tier).to_numpy() | (tier == "all")
         many, total = int(inside.sum()), float(future[inside].sum())
         by_margin = float(margins.loc[tier, "error"] * gross[inside].sum()) ** 2
         variance_of_margins += by_margin if tier != "all" else 0.0
@@ -554,8 +551,8 @@ def _a_year(
 ) -> tuple[float, float]:
     """Margin of a customer who is there in the coming year, and what is left in the year after."""
     year = 12 * UNITS["month"] / found.histories.days
-    first, second = (found.fit.expected(ahead, *_seen(groups))[group] for ahead in (year, 2 * year))
-    there = float(found.fit.alive(*_seen(groups))[group].sum())
+    first, second = (found.fit.expected(ahead, *seen(groups))[group] for ahead in (year, 2 * year))
+    there = float(found.fit.alive(*seen(groups))[group].sum())
     bought = float(first.sum())
     retention = float((second - first).sum()) / bought if bought > 0 else 0.0
     return float(first @ money_each) / max(there, 1e-9), float(np.clip(retention, 0.0, 1.0))

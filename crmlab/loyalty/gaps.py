@@ -12,7 +12,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.loyalty.newcomers import drawn, group_name, groups, largest_only
+from crmlab.loyalty.newcomers import check_group, drawn, group_name, groups, largest_only
 from crmlab.loyalty.purchases import NEEDS, Occasion, Purchases, purchases, some_customers
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
@@ -110,8 +110,8 @@ class PurchaseGaps(Result):
             if self.by:
                 last = share[days <= end][-1]
                 ends.append((last, group_name(self.by, name), colour))
-        for place, (share, name, colour) in zip(_apart([e[0] for e in ends]), ends, strict=True):
-            del share
+        places = _apart([share for share, _name, _colour in ends])
+        for place, (_share, name, colour) in zip(places, ends, strict=True):
             axes.annotate(
                 name, (end, place), xytext=(5, 0), textcoords="offset points", color=colour,
                 va="center", annotation_clip=False,
@@ -399,12 +399,8 @@ def purchase_gaps(
     check_confidence(confidence)
     no_tier = by == "tier" and "tier" not in groups(crm)
     chosen = None if no_tier else by
-    if chosen is not None and chosen not in groups(crm):
-        raise NotEnoughData(
-            _("Customers cannot be grouped by {column}; they can by: {names}.").format(
-                column=chosen, names=_(", ").join(groups(crm)) or _("none")
-            )
-        )
+    if chosen is not None:
+        check_group(crm, chosen)
     found = purchases(crm, occasion=occasion)
     workspace, part = some_customers(crm)
     gaps = _gaps(workspace, chosen, occasion)

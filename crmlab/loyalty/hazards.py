@@ -23,6 +23,8 @@ from crmlab.loyalty.stays import (
     Stays,
     grouped,
     has_purchases,
+    known,
+    left_out,
     stays,
 )
 from crmlab.show import charts
@@ -189,7 +191,7 @@ class Hazards(Result):
             " ".join(part for part in (self.groups.words(), self.found.watched_late()) if part),
             self._made(),
             self.part,
-            self._left_out(),
+            left_out(*self.found.exclusions, *self.groups.exclusions, *self.exclusions),
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -308,12 +310,6 @@ class Hazards(Result):
             parts.append(_("Where a value is not given, that is a level of its own."))
         return " ".join(parts)
 
-    def _left_out(self) -> str:
-        left = [*self.found.exclusions, *self.groups.exclusions, *self.exclusions]
-        if not left:
-            return _("No customer was left out.")
-        return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in left))
-
     def _define(self) -> Definition:
         return Definition(
             numerator=_("Rate of leaving of customers of a level, among those still there"),
@@ -430,16 +426,16 @@ def hazards(
 def _names(crm: Workspace, covariates: Sequence[str] | None) -> list[str]:
     """The covariates that are known."""
     possible = [*COVARIATES, REFERRED]
-    known = [name for name in possible if _known(crm, name)]
+    there = [name for name in possible if _known(crm, name)]
     if covariates is None:
-        names = [name for name in USUAL if name in known]
+        names = [name for name in USUAL if name in there]
     else:
         names = [covariates] if isinstance(covariates, str) else list(dict.fromkeys(covariates))
-        wrong = [name for name in names if name not in known]
+        wrong = [name for name in names if name not in there]
         if wrong:
             raise CrmlabError(
                 _("Nothing is known of {wrong}; covariates can be: {names}.").format(
-                    wrong=_(", ").join(wrong), names=_(", ").join(known) or _("none")
+                    wrong=_(", ").join(wrong), names=_(", ").join(there) or _("none")
                 )
             )
     if not names:
@@ -450,17 +446,13 @@ def _names(crm: Workspace, covariates: Sequence[str] | None) -> list[str]:
 def _known(crm: Workspace, name: str) -> bool:
     if name == "tier" and crm.has("orders", "customer_id", "ordered_at", "amount"):
         return True
-    column = "referred_by" if name == REFERRED else name
-    if not crm.has("customers", "customer_id", column):
-        return False
-    return bool(crm.customers[column].notna().any())
+    return known(crm, "referred_by" if name == REFERRED else name)
 
 
 def _with_levels(crm: Workspace, found: Stays, names: Sequence[str]) -> tuple[pd.DataFrame, Groups]:
     """The customers who were watched, with the level of each covariate as text."""
-    given = crm.has("customers", "customer_id", "tier") and crm.customers["tier"].notna().any()
     groups = Groups(found.frame, "tier" if "tier" in names else "", [], False, ())
-    if "tier" in names and not given:
+    if "tier" in names and not known(crm, "tier"):
         groups = grouped(crm, found, "tier")
     frame = groups.frame.copy()
     listed = crm.has("customers", "customer_id")

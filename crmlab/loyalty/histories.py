@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from crmlab.stats.lifetime import RepeatBuying, bg_nbd, pareto_nbd
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
 Unit = Literal["day", "week", "month"]
 Cohort = Literal["won", "all"]
 Model = Literal["bg_nbd", "pareto_nbd"]
@@ -167,8 +168,7 @@ class Fits:
     def staying(self) -> float:
         """Mean P(alive) of all customers on the last day."""
         groups, _group = self.histories.groups()
-        seen = (groups[name].to_numpy(float) for name in ("frequency", "recency", "age"))
-        return float(np.average(self.fit.alive(*seen), weights=groups["customers"]))
+        return float(np.average(self.fit.alive(*seen(groups)), weights=groups["customers"]))
 
     def caution(self) -> str:
         """Where next to nobody is thought to have left, what that means; else nothing."""
@@ -180,6 +180,15 @@ class Fits:
             "from those who buy rarely. Then what is expected of them is too much, by far in later "
             "years, and the intervals do not hold that."
         ).format(mean=percent(self.staying))
+
+
+def seen(groups: pd.DataFrame) -> tuple[Array, Array, Array]:
+    """Frequency, recency and age of each row, as a model takes them."""
+    return (
+        groups["frequency"].to_numpy(float),
+        groups["recency"].to_numpy(float),
+        groups["age"].to_numpy(float),
+    )
 
 
 def unit_name(unit: str) -> str:
@@ -300,12 +309,7 @@ def fits(
 def fitted(found: Histories, model: Model) -> RepeatBuying:
     """A model fitted to the customers it is to be fitted to."""
     groups, _group = found.groups(fitted=True)
-    return MODELS[model](
-        groups["frequency"].to_numpy(float),
-        groups["recency"].to_numpy(),
-        groups["age"].to_numpy(),
-        customers=groups["customers"].to_numpy(float),
-    )
+    return MODELS[model](*seen(groups), customers=groups["customers"].to_numpy(float))
 
 
 def last_day(crm: Workspace, until: date | None) -> date:

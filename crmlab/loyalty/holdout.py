@@ -16,6 +16,7 @@ from crmlab.language import _, day, ngettext, number, percent
 from crmlab.loyalty.future import MOST, counted
 from crmlab.loyalty.histories import (
     MODEL_NAMES,
+    Array,
     Cohort,
     Histories,
     Model,
@@ -24,7 +25,7 @@ from crmlab.loyalty.histories import (
     histories,
 )
 from crmlab.loyalty.purchases import NEEDS, Occasion, some_customers
-from crmlab.loyalty.uncertainty import Array, evaluated, interval, neighbours, spread
+from crmlab.loyalty.uncertainty import evaluated, interval, neighbours, spread
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -289,8 +290,6 @@ class Holdout(Result):
 
     def _band(self) -> str:
         held = self.weeks[self.weeks["held_out"]]
-        if held.empty:
-            return ""
         inside = held["actual"].between(held["low"], held["high"]).mean()
         return _(
             "Of the weeks after the split, {share} lie within the band ({confidence}). The model "
@@ -398,7 +397,7 @@ def holdout(
     customers = _customers(before, whole)
     groups, group = before.groups(fitted=True)
     ahead = (some.as_of - last).days / before.days
-    usual, around = evaluated(fit, groups, lambda one, *seen: one.expected(ahead, *seen))
+    usual, around = evaluated(fit, groups, lambda one, *history: one.expected(ahead, *history))
     customers["expected"] = usual[group]
     errors = _errors(customers, around, groups, ahead, before, some, model, confidence)
     by_frequency = _by_frequency(customers, around, groups, confidence)

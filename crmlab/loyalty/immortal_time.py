@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.loyalty.stays import LANDMARK, MONTH, SILENCE, Setting, Stays, grouped, stays
-from crmlab.loyalty.survival import draw_curve, month_axis
+from crmlab.loyalty.stays import LANDMARK, MONTH, SILENCE, Setting, Stays, grouped, left_out, stays
+from crmlab.loyalty.survival import curve_of, draw_curve, leaving, month_axis, staying
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import (
@@ -24,7 +24,6 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats import survival as curves
-from crmlab.stats.clustered import poisson
 from crmlab.stats.intervals import check_confidence
 from crmlab.stats.tiers import assign, tier_rules, with_thresholds
 
@@ -119,16 +118,13 @@ class ImmortalTime(Result):
         return axes
 
     def reading(self) -> str:
-        left = [*self.found.exclusions, *self.exclusions]
         parts = [
             self._idea(),
             self._stay(),
             self._bias(),
             self._rates(),
             self.found.rule(),
-            _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in left))
-            if left
-            else "",
+            left_out(*self.found.exclusions, *self.exclusions),
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -289,11 +285,12 @@ def immortal_time(
         for tier in tier_rules()["tier"]
         if (frame[way] == tier).any()
     }
-    drawn = {key: _curve(frame[rows], confidence) for key, rows in parts.items()}
+    drawn = {key: curve_of(frame[rows], confidence) for key, rows in parts.items()}
     months = _reached(drawn)
     rows = [
         {"way": way, "tier": tier}
-        | _row(frame[parts[way, tier]], drawn[way, tier], months, confidence)
+        | leaving(frame[parts[way, tier]], confidence)
+        | staying(drawn[way, tier], months, "stay")
         | _difference(frame, way, tier, months, confidence)
         | _ratio(frame, way, tier, confidence)
         for way, tier in parts
@@ -318,43 +315,18 @@ def _in_the_end(crm: Workspace) -> pd.Series:
     return assign(value, with_thresholds(value, tier_rules()))
 
 
-def _curve(part: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    return curves.kaplan_meier(
-        part["time"], part["event"], entry=part["entry"], confidence=confidence
-    )
-
-
 def _reached(drawn: Mapping[tuple[str, str], pd.DataFrame]) -> int:
     """The months at which the best tier that stands in both ways can be compared."""
     both = [tier for way, tier in drawn if way == "beginning" and ("hindsight", tier) in drawn]
-    for months in AFTER:
-        for tier in both[:1]:
-            at = [curves.survival_at(drawn[way, tier], months * MONTH) for way in WAYS]
-            if all(np.isfinite(one["survival"].iloc[0]) for one in at):
-                return months
+    best = [drawn[way, tier] for tier in both[:1] for way in WAYS]
+    for months in AFTER if best else ():
+        if np.isfinite([staying(curve, months, "stay")["stay"] for curve in best]).all():
+            return months
     raise NotEnoughData(
         _("No tier was watched for {months} months, so nothing can be compared.").format(
             months=number(AFTER[-1])
         )
     )
-
-
-def _row(part: pd.DataFrame, curve: pd.DataFrame, months: int, confidence: float) -> dict[str, Any]:
-    watched = float((part["time"] - part["entry"]).sum()) / MONTH
-    events = int(part["event"].sum())
-    low, high = poisson(events, watched, confidence=confidence)
-    at = curves.survival_at(curve, months * MONTH).iloc[0]
-    return {
-        "customers": len(part),
-        "events": events,
-        "person_months": watched,
-        "leaving": events / watched,
-        "low": float(low),
-        "high": float(high),
-        "stay": at["survival"],
-        "stay_low": at["low"],
-        "stay_high": at["high"],
-    }
 
 
 def _difference(
@@ -372,7 +344,7 @@ def _difference(
     for which in WAYS:
         rows = (frame[which] == tier).to_numpy()
         part = frame[rows]
-        curve = _curve(part, confidence)
+        curve = curve_of(part, confidence)
         share.append(curves.survival_at(curve, after)["survival"].iloc[0])
         own = np.zeros(len(frame))
         own[rows] = curves.influence(part["time"], part["event"], after, entry=part["entry"])

@@ -289,6 +289,13 @@ class Lifecycle(Result):
                     self.stages.older,
                 ).format(count=number(self.stages.older))
             )
+        if np.isnan(self.stages.typical):
+            parts.append(
+                _(
+                    "Nobody bought twice, so there is no gap to be expected, and no silence is "
+                    "long for anybody."
+                )
+            )
         if self.stages.seen < 1:
             parts.append(
                 _(

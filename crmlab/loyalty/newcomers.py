@@ -222,6 +222,13 @@ def group_of(crm: Workspace, by: str) -> pd.Series:
     >>> group_of(from_frames({"orders": orders, "customers": customers}), "size").to_dict()
     {'A': 'small', 'B': 'large'}
     """
+    check_group(crm, by)
+    found = crm.query("purchases", by=["orders.customer_id", f"customers.{by}"])
+    return found.set_index("customer_id")[by]
+
+
+def check_group(crm: Workspace, by: str) -> None:
+    """Refuse a column that cannot make groups."""
     if by not in groups(crm):
         raise NotEnoughData(
             _(
@@ -229,8 +236,6 @@ def group_of(crm: Workspace, by: str) -> pd.Series:
                 "one that the company gives (customers.tier)."
             ).format(column=by, names=_(", ").join(groups(crm)) or _("none"))
         )
-    found = crm.query("purchases", by=["orders.customer_id", f"customers.{by}"])
-    return found.set_index("customer_id")[by]
 
 
 def drawn(table: pd.DataFrame, by: str, judged: pd.Series) -> pd.DataFrame:

@@ -13,8 +13,10 @@ from scipy.stats import chi2, norm
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number, percent
-from crmlab.loyalty.uncertainty import Array, interval, neighbours, spread
+from crmlab.loyalty.histories import Array
+from crmlab.loyalty.uncertainty import interval, neighbours, spread
 from crmlab.show import charts
+from crmlab.show.columns import shown
 from crmlab.show.result import (
     Context,
     Definition,
@@ -68,6 +70,7 @@ class ContractRenewal(Result):
     period : {"month", "quarter", "year"}
     discount : float
         A year.
+    exclusions : tuple of Exclusion
     confidence : float
     """
 
@@ -83,6 +86,7 @@ class ContractRenewal(Result):
     in_force: int
     period: Period
     discount: float
+    exclusions: tuple[Exclusion, ...]
     confidence: float
 
     def main_columns(self) -> Sequence[str]:
@@ -208,7 +212,7 @@ class ContractRenewal(Result):
                 "There is no sign that retention rises with tenure: one rate for all contracts "
                 "fits as well (chance {chance}), and how customers differ cannot be told from "
                 "these data."
-            ).format(chance=_chance(self.chance))
+            ).format(chance=shown("probability").written(self.chance, ""))
         last = self.table[self.table["contracts"].notna()].iloc[-1]
         return _(
             "Retention rises from {first} to {last} in period {far} (by chance alone {chance}). "
@@ -218,7 +222,7 @@ class ContractRenewal(Result):
             first=percent(self.table["expected_retention"].iloc[0]),
             last=percent(last["expected_retention"]),
             far=number(last["period"]),
-            chance=_chance(self.chance),
+            chance=shown("probability").written(self.chance, ""),
         )
 
     def _projected(self) -> str:
@@ -295,10 +299,6 @@ class ContractRenewal(Result):
         return f"{said} {recent}"
 
     def _define(self) -> Definition:
-        counts = {
-            _("contracts of which no period is over"): self.fresh,
-            _("contracts begun before the data"): int(self.older.attrs.get("contracts", 0)),
-        }
         return Definition(
             numerator=_("Of these, contracts in force at the end of the period"),
             denominator=_("Contracts in force at the start of a period of their tenure"),
@@ -310,9 +310,7 @@ class ContractRenewal(Result):
                 "freedom. Fader and Hardie (2007, 2010)."
             ).format(confidence=percent(self.confidence, 0)),
             source=self.context.source,
-            exclusions=tuple(
-                Exclusion.of_customers(reason, count) for reason, count in counts.items() if count
-            ),
+            exclusions=self.exclusions,
         )
 
 
@@ -400,12 +398,17 @@ def renewal(
             "in_force": _mean_residual(fit, renewals, a_period),
         }
     )
-    before = by_period(older)
-    before.attrs["contracts"] = len(older)
+    begin = crm.customers["contract_from"]
+    left_out = {
+        _("no contract"): int(begin.isna().sum()),
+        _("contract begins after the data"): int((begin > pd.Timestamp(crm.as_of)).sum()),
+        _("contracts begun before the data"): len(older),
+        _("contracts of which no period is over"): len(new) - len(seen),
+    }
     return ContractRenewal(
         _table(counts, fit, confidence),
         Context.of(crm),
-        with_shares(before, confidence),
+        with_shares(by_period(older), confidence),
         fit,
         _constant(counts, fit),
         len(new),
@@ -415,6 +418,7 @@ def renewal(
         len(running),
         period,
         discount,
+        tuple(Exclusion.of_customers(why, count) for why, count in left_out.items() if count),
         confidence,
     )
 
@@ -564,7 +568,3 @@ def _check(period: str, discount: float) -> None:
 
 def _period_name(period: str) -> str:
     return {"month": _("month"), "quarter": _("quarter"), "year": _("year")}[period]
-
-
-def _chance(value: float) -> str:
-    return _("below {least}").format(least=number(0.001, 3)) if value < 0.001 else number(value, 3)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.special import betainc, gammaln
-from scipy.stats import norm, spearmanr
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, currency_name, money, ngettext, number, percent
-from crmlab.loyalty.histories import Histories, histories
+from crmlab.loyalty.histories import Array, Histories, histories
 from crmlab.loyalty.purchases import Occasion
-from crmlab.loyalty.uncertainty import FARTHEST, Array, interval, neighbours
+from crmlab.loyalty.uncertainty import interval, neighbours, parameter_rows
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -27,6 +26,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats.intervals import check_confidence
 from crmlab.stats.lifetime import Spend, gamma_gamma
+from crmlab.stats.rank_correlation import RankCorrelation, spearman
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,8 +51,8 @@ class SpendPerPurchase(Result):
         A row per customer of the fit: customer_id, frequency (repeat purchases), spend (their mean,
         money), expected (of a purchase to come).
     fit : Spend
-    correlation : pandas.Series
-        Between the number of repeat purchases and their mean, by ranks: value, low, high.
+    correlation : RankCorrelation
+        Between the number of repeat purchases and their mean.
     tails : tuple of float
         Share of customers in the lowest and in the highest tenth of what the model expects.
     refunded : float
@@ -68,7 +68,7 @@ class SpendPerPurchase(Result):
 
     customers: pd.DataFrame
     fit: Spend
-    correlation: pd.Series
+    correlation: RankCorrelation
     tails: tuple[float, float]
     refunded: float
     histories: Histories
@@ -202,7 +202,7 @@ class SpendPerPurchase(Result):
         ).format(low=percent(self.tails[0]), high=percent(self.tails[1]))
 
     def _assumption(self) -> str:
-        value, low, high = (self.correlation[name] for name in ("value", "low", "high"))
+        value, low, high = self.correlation[:3]
         if np.isnan(value):
             return _(
                 "Whether spend goes with the number of purchases cannot be told: all bought "
@@ -354,7 +354,7 @@ def spend(
         Context.of(crm),
         repeat.assign(expected=fit.expected(x, z)),
         fit,
-        _correlation(x, z, confidence),
+        spearman(x, z, confidence=confidence),
         (float((place < 0.1).mean()), float((place > 0.9).mean())),
         float(frame["refunded"].sum()) / brought if brought > 0 else 0.0,
         found,
@@ -393,21 +393,7 @@ def repeat_spend(found: Histories) -> tuple[pd.DataFrame, dict[str, int]]:
 
 
 def _parameters(fit: Spend, confidence: float) -> pd.DataFrame:
-    z = float(norm.ppf((1 + confidence) / 2))
-    rows = []
-    for place, name in enumerate(fit.names):
-        known = name not in fit.weak
-        estimate = float(fit.parameters[place]) if known else np.nan
-        reach = min(z * float(np.sqrt(fit.covariance[place, place])), FARTHEST)
-        rows.append(
-            {
-                "parameter": name,
-                "estimate": estimate,
-                "standard_error": float(fit.errors[place]),
-                "low": estimate * np.exp(-reach),
-                "high": estimate * np.exp(reach),
-            }
-        )
+    rows = parameter_rows(fit, confidence)
     around = np.array([one.mean for one in neighbours(fit)])
     mean = fit.mean if np.isfinite(fit.mean) else np.nan
     low = high = np.nan
@@ -417,16 +403,3 @@ def _parameters(fit: Spend, confidence: float) -> pd.DataFrame:
         {"parameter": "mean", "estimate": mean, "standard_error": np.nan, "low": low, "high": high}
     )
     return pd.DataFrame(rows)
-
-
-def _correlation(x: Array, z: Array, confidence: float) -> pd.Series:
-    """Rank correlation with its interval, by Fisher's z with the variance of Bonett and Wright."""
-    if np.ptp(x) == 0 or np.ptp(z) == 0 or len(x) < 5:
-        return pd.Series({"value": np.nan, "low": np.nan, "high": np.nan})
-    value = float(spearmanr(x, z).statistic)
-    spread = np.sqrt((1 + value**2 / 2) / (len(x) - 3))
-    reach = float(norm.ppf((1 + confidence) / 2)) * spread
-    centre = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
-    return pd.Series(
-        {"value": value, "low": np.tanh(centre - reach), "high": np.tanh(centre + reach)}
-    )

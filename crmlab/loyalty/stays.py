@@ -153,9 +153,13 @@ def stays(crm: Workspace, *, setting: Setting | None = None, silence: int = SILE
 
 def has_contracts(crm: Workspace) -> bool:
     """Whether the data know of any contract."""
-    if not crm.has("customers", "customer_id", "contract_from", "contract_to"):
-        return False
-    return bool(crm.customers["contract_from"].notna().any())
+    return crm.has("customers", "contract_to") and known(crm, "contract_from")
+
+
+def known(crm: Workspace, column: str) -> bool:
+    """Whether the data say this of any customer."""
+    there = crm.has("customers", "customer_id", column)
+    return there and bool(crm.customers[column].notna().any())
 
 
 def has_purchases(crm: Workspace) -> bool:
@@ -168,9 +172,9 @@ def _chosen(crm: Workspace, setting: Setting | None) -> Setting:
         raise CrmlabError(
             _("setting is 'contract' or 'silence'; it is {value}.").format(value=repr(setting))
         )
-    known = has_contracts(crm)
-    chosen: Setting = setting or ("contract" if known else "silence")
-    if chosen == "contract" and not known:
+    contracts = has_contracts(crm)
+    chosen: Setting = setting or ("contract" if contracts else "silence")
+    if chosen == "contract" and not contracts:
         raise NotEnoughData(
             _(
                 "No customer has a contract in the data (customers.contract_from and contract_to); "
@@ -242,6 +246,13 @@ def _silences(crm: Workspace, silence: int) -> Stays:
     return Stays(frame, "silence", silence, late, int(back.sum()), _left_out(counts))
 
 
+def left_out(*exclusions: Exclusion) -> str:
+    """How many customers were left out and why, in a sentence."""
+    if not exclusions:
+        return _("No customer was left out.")
+    return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in exclusions))
+
+
 def _left_out(counts: dict[str, int]) -> tuple[Exclusion, ...]:
     return tuple(Exclusion.of_customers(reason, count) for reason, count in counts.items() if count)
 
@@ -285,9 +296,7 @@ class Groups:
         )
 
 
-def grouped(
-    crm: Workspace, found: Stays, by: str | None, *, given: bool = True, days: int = LANDMARK
-) -> Groups:
+def grouped(crm: Workspace, found: Stays, by: str | None, *, given: bool = True) -> Groups:
     """The groups to compare, each customer in the one of the beginning.
 
     Parameters
@@ -298,8 +307,6 @@ def grouped(
         A column of customers; ``"tier"`` where the data give none is made of the first purchases.
     given : bool
         Whether a tier in the data is taken; otherwise that of the first purchases.
-    days : int
-        Of the purchases that make the tier.
 
     Returns
     -------
@@ -313,9 +320,9 @@ def grouped(
     frame = found.frame
     if by is None:
         return Groups(frame, "", [], False, ())
-    own = crm.has("customers", "customer_id", by) and bool(crm.customers[by].notna().any())
+    own = known(crm, by)
     if by == "tier" and not (own and given):
-        return _by_landmark(crm, frame, days)
+        return _by_landmark(crm, frame)
     if not own:
         names = [name for name in COVARIATES if crm.has("customers", "customer_id", name)]
         raise NotEnoughData(
@@ -346,7 +353,7 @@ COVARIATES = (
 )
 
 
-def _by_landmark(crm: Workspace, frame: pd.DataFrame, days: int) -> Groups:
+def _by_landmark(crm: Workspace, frame: pd.DataFrame) -> Groups:
     if not crm.has("orders", "customer_id", "ordered_at", "amount"):
         raise NotEnoughData(
             _(
@@ -354,10 +361,10 @@ def _by_landmark(crm: Workspace, frame: pd.DataFrame, days: int) -> Groups:
                 "at all customers together."
             )
         )
-    early = crm.query("early_revenue", days=days).set_index("customer_id")
+    early = crm.query("early_revenue", days=LANDMARK).set_index("customer_id")
     filled = with_thresholds(early["amount"], tier_rules())
     tier = assign(early["amount"], filled).astype("str")
-    landmark = early["first_day"] + pd.Timedelta(days=days)
+    landmark = early["first_day"] + pd.Timedelta(days=LANDMARK)
     passed = (frame["customer_id"].map(landmark) - frame["origin"]).dt.days.astype(float)
     placed = frame.assign(
         tier=frame["customer_id"].map(tier), entry=np.maximum(frame["entry"], passed)
@@ -368,7 +375,7 @@ def _by_landmark(crm: Workspace, frame: pd.DataFrame, days: int) -> Groups:
     counts = {
         _("no purchase in the data, so no tier"): int(unknown.sum()),
         _("watched no longer than the {days} days that make the tier").format(
-            days=number(days)
+            days=number(LANDMARK)
         ): int(short.sum()),
     }
     if kept.empty:
@@ -376,7 +383,7 @@ def _by_landmark(crm: Workspace, frame: pd.DataFrame, days: int) -> Groups:
             _(
                 "No customer was watched for longer than the {days} days that make the tier, so "
                 "tiers cannot be compared."
-            ).format(days=number(days))
+            ).format(days=number(LANDMARK))
         )
     return Groups(kept, "tier", _order(kept["tier"], "tier"), True, _left_out(counts))
 

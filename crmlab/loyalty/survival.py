@@ -22,6 +22,8 @@ from crmlab.loyalty.stays import (
     grouped,
     has_contracts,
     has_purchases,
+    known,
+    left_out,
     stays,
 )
 from crmlab.show import charts
@@ -192,7 +194,7 @@ class Survival(Result):
             self._small(),
             self._returned(),
             self._check(),
-            self._left_out(),
+            left_out(*self.found.exclusions, *self.groups.exclusions),
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -389,12 +391,6 @@ class Survival(Result):
             "high": percent(float(high)),
         }
 
-    def _left_out(self) -> str:
-        every = [*self.found.exclusions, *self.groups.exclusions]
-        if not every:
-            return _("No customer was left out.")
-        return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in every))
-
     def _define(self) -> Definition:
         return Definition(
             numerator=_("Customers to whom the end has not come by a time since the beginning"),
@@ -500,7 +496,7 @@ def survival(
     groups = grouped(crm, found, _groupable(crm, by))
     frame = groups.frame
     parts = {name: frame[frame[groups.by] == name] for name in groups.order} or {"": frame}
-    drawn = {name: _curve(part, confidence) for name, part in parts.items()}
+    drawn = {name: curve_of(part, confidence) for name, part in parts.items()}
     rows = [
         ({groups.by: name} if groups.by else {}) | _row(parts[name], drawn[name], confidence)
         for name in parts
@@ -522,36 +518,42 @@ def _groupable(crm: Workspace, by: str | None) -> str | None:
     """`by`, or None where tiers are asked for and neither given nor to be made."""
     if by != "tier" or crm.has("orders", "customer_id", "ordered_at", "amount"):
         return by
-    given = crm.has("customers", "customer_id", "tier") and crm.customers["tier"].notna().any()
-    return by if given else None
+    return by if known(crm, "tier") else None
 
 
-def _curve(part: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def curve_of(part: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Kaplan and Meier's curve of these customers, times in days from the origin."""
     return curves.kaplan_meier(
         part["time"], part["event"], entry=part["entry"], confidence=confidence
     )
 
 
-def _row(part: pd.DataFrame, curve: pd.DataFrame, confidence: float) -> dict[str, Any]:
+def leaving(part: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    """Customers, events, months watched, and the rate of leaving a month with its interval."""
     months = float((part["time"] - part["entry"]).sum()) / MONTH
     events = int(part["event"].sum())
     low, high = poisson(events, months, confidence=confidence)
-    row: dict[str, Any] = {
+    return {
         "customers": len(part),
         "events": events,
         "person_months": months,
         "leaving": events / months,
         "low": float(low),
         "high": float(high),
-        "median_months": curves.quantile(curve).value / MONTH,
     }
+
+
+def staying(curve: pd.DataFrame, months: int, name: str) -> dict[str, float]:
+    """Share who stay so many months with its interval, as columns of that name."""
+    at = curves.survival_at(curve, months * MONTH).iloc[0]
+    return {name: at["survival"], f"{name}_low": at["low"], f"{name}_high": at["high"]}
+
+
+def _row(part: pd.DataFrame, curve: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    row = leaving(part, confidence)
+    row["median_months"] = curves.quantile(curve).value / MONTH
     for after in (12, 24):
-        at = curves.survival_at(curve, after * MONTH).iloc[0]
-        row |= {
-            f"stay_{after}": at["survival"],
-            f"stay_{after}_low": at["low"],
-            f"stay_{after}_high": at["high"],
-        }
+        row |= staying(curve, after, f"stay_{after}")
     return row
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from crmlab.loyalty.histories import Array, seen
 from crmlab.stats.lifetime import Renewal, RepeatBuying, Spend
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
 Scale = Literal["log", "logit"]
 
 #: Chances nearer to 0 or 1 than this count as that.
@@ -58,6 +58,25 @@ def neighbours(fit: Fit) -> list[Fit]:
     ]
 
 
+def parameter_rows(fit: RepeatBuying | Spend, confidence: float) -> list[dict[str, Any]]:
+    """Rows of parameter, estimate, standard_error, low and high; missing where one is weak."""
+    z = float(norm.ppf((1 + confidence) / 2))
+    rows = []
+    for place, name in enumerate(fit.names):
+        estimate = np.nan if name in fit.weak else float(fit.parameters[place])
+        reach = min(z * float(np.sqrt(fit.covariance[place, place])), FARTHEST)
+        rows.append(
+            {
+                "parameter": name,
+                "estimate": estimate,
+                "standard_error": float(fit.errors[place]),
+                "low": estimate * np.exp(-reach),
+                "high": estimate * np.exp(reach),
+            }
+        )
+    return rows
+
+
 def evaluated(
     fit: RepeatBuying,
     groups: pd.DataFrame,
@@ -73,9 +92,9 @@ def evaluated(
     what : callable
         Takes a model, frequency, recency and age.
     """
-    x, last, until = (groups[name].to_numpy(float) for name in ("frequency", "recency", "age"))
-    around = [np.asarray(what(one, x, last, until), dtype=float) for one in neighbours(fit)]
-    return np.asarray(what(fit, x, last, until), dtype=float), np.array(around)
+    history = seen(groups)
+    around = [np.asarray(what(one, *history), dtype=float) for one in neighbours(fit)]
+    return np.asarray(what(fit, *history), dtype=float), np.array(around)
 
 
 def spread(around: Sequence[Array] | Array) -> Array:

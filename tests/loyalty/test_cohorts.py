@@ -9,17 +9,7 @@ from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.loyalty.cohorts import retention
-
-
-def workspace(bought, *, as_of, customers=None):
-    rows = [(who, when, *(rest or [10.0])) for who, when, *rest in bought]
-    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
-    orders.insert(0, "order_id", [str(number) for number in range(len(orders))])
-    tables = {"orders": orders}
-    if customers is not None:
-        tables["customers"] = pd.DataFrame(customers)
-    return from_frames(tables, as_of=as_of)
-
+from tests.loyalty.bought import workspace
 
 BOUGHT = [
     ("A", "2024-11-30"),

@@ -125,6 +125,11 @@ def test_the_best_are_compared_by_customer():
     made = replace(result, customers=five)
     assert made.best_share == pytest.approx(0.75)
     assert made.same_best == 0.0
+    last = five["alive"].iloc[-1]
+    assert f"The others are still there with a chance of {last:.0%} on average" in made.reading()
+    alike = replace(result, customers=five.assign(so_far=five["future"]))
+    assert alike.same_best == 1.0
+    assert "The others" not in alike.reading()
 
 
 def test_everything_is_said_and_drawn(company):

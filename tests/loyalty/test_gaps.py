@@ -1,5 +1,7 @@
 """Days between purchases: open gaps, same days, groups, and what it says of the company."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,16 +11,9 @@ from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import NotEnoughData
 from crmlab.loyalty.gaps import purchase_gaps
+from tests.loyalty.bought import workspace as of_purchases
 
-
-def workspace(bought, *, as_of="2025-01-31", customers=None):
-    rows = [(who, when, *(rest or [10.0])) for who, when, *rest in bought]
-    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
-    orders.insert(0, "order_id", [str(number) for number in range(len(orders))])
-    tables = {"orders": orders}
-    if customers is not None:
-        tables["customers"] = pd.DataFrame(customers)
-    return from_frames(tables, as_of=as_of)
+workspace = partial(of_purchases, as_of="2025-01-31")
 
 
 BOUGHT = [

@@ -1,5 +1,7 @@
 """Stages of the customer life: rules as data, and only what was known on the day."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,16 +16,9 @@ from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.loyalty.lifecycle import incentives, lifecycle
 from crmlab.loyalty.stages import ORDER, lifecycle_rules, stages
+from tests.loyalty.bought import workspace as of_purchases
 
-
-def workspace(bought, *, as_of="2024-12-31", customers=None, settings=None):
-    rows = [(who, when, *(rest or [10.0])) for who, when, *rest in bought]
-    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
-    orders.insert(0, "order_id", [str(number) for number in range(len(orders))])
-    tables = {"orders": orders}
-    if customers is not None:
-        tables["customers"] = pd.DataFrame(customers)
-    return from_frames(tables, settings, as_of=as_of)
+workspace = partial(of_purchases, as_of="2024-12-31")
 
 
 def every(who, days, first="2023-01-01", last="2024-12-31"):
@@ -249,3 +244,10 @@ def test_those_called_lost_have_left_the_company_and_the_stable_have_not(company
     assert share["lost"] > 0.85
     assert 0.3 < share["decline"] < share["lost"]
     assert share["stable"] < 0.15
+
+
+def test_where_nobody_bought_twice_no_silence_is_long():
+    result = lifecycle(workspace([("A", "2023-01-01"), ("B", "2024-12-01")]))
+    assert not {"decline", "lost"} & set(result.customers["stage"])
+    assert "Nobody bought twice" in result.reading()
+    assert "Nobody bought twice" not in lifecycle(workspace(BOUGHT)).reading()

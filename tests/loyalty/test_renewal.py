@@ -97,6 +97,17 @@ def test_contracts_that_have_not_begun_are_none():
     assert tenures(crm, "quarter")["customer_id"].tolist() == ["C0000"]
 
 
+def test_who_has_no_contract_that_counts_is_counted():
+    left = [("2024-01-01", None), ("2024-01-01", "2024-08-31"), ("2026-01-01", None)]
+    crm = workspace([*left, (None, None), ("2020-01-01", None), ("2025-12-01", None)])
+    assert {one.reason: one.count for one in renewal(crm).definition.exclusions} == {
+        "no contract": 1,
+        "contract begins after the data": 1,
+        "contracts begun before the data": 1,
+        "contracts of which no period is over": 1,
+    }
+
+
 def test_the_rate_of_leaving_of_the_company_is_found(company):
     result = renewal(company)
     new = company.customers[company.customers["contract_from"] >= pd.Timestamp(company.first_day)]

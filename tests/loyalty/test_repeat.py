@@ -1,6 +1,7 @@
 """Repeat purchase: who is counted, who is not yet, and what the naive share does."""
 
 import datetime as dt
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -10,16 +11,9 @@ from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.loyalty.repeat import repeat_purchase
+from tests.loyalty.bought import workspace as of_purchases
 
-
-def workspace(bought, *, as_of="2025-12-31", customers=None):
-    rows = [(who, when, *(rest or [10.0])) for who, when, *rest in bought]
-    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
-    orders.insert(0, "order_id", [str(number) for number in range(len(orders))])
-    tables = {"orders": orders}
-    if customers is not None:
-        tables["customers"] = pd.DataFrame(customers)
-    return from_frames(tables, as_of=as_of)
+workspace = partial(of_purchases, as_of="2025-12-31")
 
 
 def test_the_share_is_of_customers_followed_for_all_the_days():

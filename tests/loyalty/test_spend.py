@@ -70,8 +70,8 @@ def test_known_parameters_are_recovered(simulated):
 def test_the_assumption_is_tested_by_ranks(company):
     result = spend(company)
     value = spearmanr(result.customers["frequency"], result.customers["spend"]).statistic
-    assert result.correlation["value"] == pytest.approx(value)
-    assert result.correlation["low"] < value < result.correlation["high"]
+    assert result.correlation.value == pytest.approx(value)
+    assert result.correlation.low < value < result.correlation.high
     # Customers of higher tiers order more often and more.
     assert "those who buy often also spend more" in result.reading()
 
@@ -104,5 +104,5 @@ def test_everything_is_said_and_drawn(company):
 
 def test_customers_who_buy_equally_often_leave_the_correlation_unknown():
     result = spend(workspace(several()))
-    assert np.isnan(result.correlation["value"])
+    assert np.isnan(result.correlation.value)
     assert "cannot be told" in result.reading()

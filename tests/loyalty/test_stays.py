@@ -243,7 +243,7 @@ def test_without_a_tier_it_is_made_of_the_first_days_and_nobody_counts_before():
     # What B buys later is no reason to call it key from the beginning.
     orders += [order("B", "2025-06-01", 90_000.0), order("C", "2025-11-01", 5.0)]
     crm = workspace(orders)
-    groups = grouped(crm, stays(crm, silence=180), "tier", days=90)
+    groups = grouped(crm, stays(crm, silence=180), "tier")
     tiers = groups.frame.set_index("customer_id")
     assert tiers["tier"].to_dict() == {"A": "key", "B": "general"}
     assert tiers["entry"].tolist() == [90, 90]
