@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -50,6 +51,7 @@ def once(function: Callable[P, R]) -> Callable[P, R]:
     >>> lorenz(crm, tops=(0.5,)).table["share"].tolist()
     [0.9]
     """
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def answered(*args: P.args, **options: P.kwargs) -> R:
@@ -57,7 +59,10 @@ def once(function: Callable[P, R]) -> Callable[P, R]:
         if answers is None:
             return function(*args, **options)
         try:
-            asked = (function, *(_asked(part) for part in (args[1:], options, *_around(args[0]))))
+            named = signature.bind(*args, **options)
+            named.apply_defaults()
+            given = list(named.arguments.items())[1:]
+            asked = (function, *(_asked(part) for part in (given, *_around(args[0]))))
             hash(asked)
         except TypeError:
             return function(*args, **options)

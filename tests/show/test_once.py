@@ -57,6 +57,20 @@ def test_the_same_question_is_computed_once(crm, counted):
     assert len(counted.calls) == 1
 
 
+def test_what_is_said_and_what_holds_by_default_are_the_same_question(crm):
+    calls = []
+
+    @once
+    def answer(crm, *, by="tier", cut=None):
+        calls.append((by, cut))
+        return Answer(pd.DataFrame({"share": [0.5]}), Inner(pd.Series([1, 2])))
+
+    answer(crm)
+    answer(crm, cut=None, by="tier")
+    answer(crm, by="region")
+    assert calls == [("tier", None), ("region", None)]
+
+
 @pytest.mark.parametrize(
     "other",
     [
