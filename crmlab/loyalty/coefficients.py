@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
-from crmlab.stats.clustered import Estimate
+from crmlab.stats.clustered import Estimate, wald_chance
 from crmlab.stats.counts import poisson
 from crmlab.stats.ordered import ordered
 from crmlab.stats.weighted import t_interval
@@ -53,22 +53,10 @@ class Coefficients(NamedTuple):
         Parameters
         ----------
         rows : array_like of float, shape (sums, names)
-
-        Notes
-        -----
-        With q sums and m customers the quadratic form over q, times (m − q)/(m − 1), is held
-        against F with q and m − q degrees of freedom.
         """
-        from scipy.stats import f
-
         matrix = np.asarray(rows, float)
-        many = len(matrix)
-        freedom = self.freedom + 1 - many
-        if freedom < 1:
-            return np.nan
-        sums = matrix @ self.values
-        form = float(sums @ np.linalg.solve(matrix @ self.covariance @ matrix.T, sums))
-        return float(f.sf(form / many * freedom / self.freedom, many, freedom))
+        covariance = matrix @ self.covariance @ matrix.T
+        return wald_chance(matrix @ self.values, covariance, self.freedom)
 
 
 def of_counts(

@@ -301,6 +301,46 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
     return Estimate(apart, float(apart - below), float(apart + above), np.nan)
 
 
+def wald_chance(values: ArrayLike, covariance: ArrayLike, freedom: int) -> float:
+    """Probability, by an F test, of estimates so far from 0 by chance, all of them together.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (values,)
+    covariance : array_like of float, shape (values, values)
+        Over clusters.
+    freedom : int
+        Clusters less one.
+
+    Returns
+    -------
+    float
+        NaN if there are no values or no fewer than clusters, or the covariance has no inverse.
+
+    Notes
+    -----
+    With q values, m clusters and covariance V, v'V⁻¹v / q · (m − q)/(m − 1) is held against F with
+    q and m − q degrees of freedom (Hotelling's T²).
+
+    Examples
+    --------
+    >>> round(wald_chance([2.0], [[1.0]], 30), 4)
+    0.0546
+    """
+    from scipy.stats import f
+
+    found = np.asarray(values, float)
+    many = len(found)
+    left = freedom - many + 1
+    if not many or left < 1:
+        return np.nan
+    try:
+        wald = float(found @ np.linalg.solve(np.asarray(covariance, float), found))
+    except np.linalg.LinAlgError:
+        return np.nan
+    return float(f.sf(wald / many * left / freedom, many, left))
+
+
 def _ratio(totals: ArrayLike, sizes: ArrayLike) -> tuple[float, float, int]:
     """Ratio of two sums over clusters, its standard error, and the number of clusters."""
     counts, weights = _exposed(totals, sizes)

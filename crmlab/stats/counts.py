@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
-from crmlab.stats.clustered import Estimate
+from crmlab.stats.clustered import Estimate, wald_chance
 from crmlab.stats.weighted import t_interval
 
 Array = NDArray[np.float64]
@@ -85,15 +85,9 @@ class CountRegression(NamedTuple):
 
     def chance_of_all(self, columns: Sequence[int]) -> float:
         """Probability, by an F test, that these coefficients are all 0 but for chance."""
-        from scipy.stats import f
-
         rows = list(columns)
-        found = self.coefficients[rows]
-        freedom = self.freedom - len(rows) + 1
-        if not rows or freedom < 1:
-            return np.nan
-        wald = float(found @ np.linalg.solve(self.covariance[np.ix_(rows, rows)], found))
-        return float(f.sf(wald / len(rows) * freedom / self.freedom, len(rows), freedom))
+        covariance = self.covariance[np.ix_(rows, rows)]
+        return wald_chance(self.coefficients[rows], covariance, self.freedom)
 
 
 class _Data(NamedTuple):
@@ -247,10 +241,7 @@ def _prepared(
 
 def _spread(data: _Data, names: tuple[str, ...]) -> Array:
     """Root mean square of each column, less its mean of the group where groups are absorbed."""
-    columns = data.design
-    if data.absorbed:
-        means = np.add.reduceat(columns, data.starts) / data.sizes[:, None]
-        columns = columns - np.repeat(means, data.sizes, axis=0)
+    columns = _centred(data, np.ones(len(data.counts)))
     spread = np.sqrt(np.mean(columns**2, axis=0))
     size = np.sqrt(np.mean(data.design**2, axis=0))
     flat = [name for name, one, all_ in zip(names, spread, size, strict=True) if one <= 1e-9 * all_]
@@ -288,20 +279,29 @@ def _centred(data: _Data, mean: Array) -> Array:
     """The columns less their means over the group, weighted by what is expected."""
     if not data.absorbed:
         return data.design
-    sums = np.add.reduceat(data.design * mean[:, None], data.starts)
     totals = np.add.reduceat(mean, data.starts)
-    return data.design - np.repeat(sums / totals[:, None], data.sizes, axis=0)
+    return data.design - np.repeat(_sums(data, mean) / totals[:, None], data.sizes, axis=0)
 
 
 def _information(data: _Data, mean: Array) -> Array:
     """Minus the second derivatives of the log-likelihood."""
-    weighed = data.design * mean[:, None]
-    square = weighed.T @ data.design
+    rooted = data.design * np.sqrt(mean)[:, None]
+    square = rooted.T @ rooted
     if not data.absorbed:
         return np.asarray(square)
-    sums = np.add.reduceat(weighed, data.starts)
     totals = np.add.reduceat(mean, data.starts)
-    return np.asarray(square - (sums / totals[:, None]).T @ sums)
+    sums = _sums(data, mean) / np.sqrt(totals)[:, None]
+    return np.asarray(square - sums.T @ sums)
+
+
+def _sums(data: _Data, weights: Array) -> Array:
+    """Weighted sums of the columns over each group."""
+    from scipy.sparse import csr_matrix
+
+    rows = len(data.counts)
+    edges = np.append(data.starts, rows)
+    picked = csr_matrix((weights, np.arange(rows), edges), shape=(len(data.starts), rows))
+    return np.asarray(picked @ data.design)
 
 
 def _start(data: _Data) -> Array:

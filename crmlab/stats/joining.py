@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
-from crmlab.stats.clustered import NOTHING, Estimate
+from crmlab.stats.clustered import NOTHING, Estimate, wald_chance
 from crmlab.stats.weighted import t_interval
 
 Array = NDArray[np.float64]
@@ -50,22 +50,13 @@ class Joining(NamedTuple):
 
     def chance_before(self, before: int) -> float:
         """Probability, by an F test, that joiners move as far apart from the others before."""
-        from scipy.stats import f
-
         places = list(range(1, before))  # their mean is zero, so one says nothing of its own
         values = self.values[places]
         few = min(self.joiners, self.others)
-        freedom = few - len(places)
-        if not places or freedom < 1 or not np.isfinite(values).all():
+        if few < 2 or not np.isfinite(values).all():
             return np.nan
         moved = self.moved[:, places]
-        covariance = moved.T @ moved * few / (few - 1)
-        try:
-            wald = float(values @ np.linalg.solve(covariance, values))
-        except np.linalg.LinAlgError:
-            return np.nan
-        statistic = wald / len(places) * freedom / (few - 1)
-        return float(f.sf(statistic, len(places), freedom))
+        return wald_chance(values, moved.T @ moved * few / (few - 1), few - 1)
 
 
 def joining(
