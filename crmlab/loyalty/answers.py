@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from crmlab.data import model
+from crmlab.data.questionnaires import CONVENIENCE, with_all_columns
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, ngettext
+from crmlab.language import _
 from crmlab.loyalty.purchases import some_customers
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
 
-#: Ways of asking in which the company does not choose whom it asks.
-CONVENIENCE = ("call_centre",)
 #: Who gives us this share of the needs or more is taken to be tied to us.
 TIED_FROM = 0.9
 #: Further than any two days of the data are apart.
@@ -49,11 +48,6 @@ class Answers:
     part: str
 
 
-def of_questionnaires(reason: str, count: int) -> Exclusion:
-    """So many questionnaires left out."""
-    return Exclusion(reason, count, ngettext("questionnaire", "questionnaires", count))
-
-
 def answers_of(crm: Workspace) -> tuple[Answers, Workspace]:
     """The answers, and the workspace they come from: the one given, or a sample of its customers.
 
@@ -77,7 +71,7 @@ def answers_of(crm: Workspace) -> tuple[Answers, Workspace]:
     surveys = workspace.surveys
     if crm.has("surveys", "answered_at"):
         surveys = surveys[surveys["answered_at"].notna()]
-    found = _with_all_columns(surveys)
+    found = with_all_columns(surveys)
     has_weights = bool(found["weight"].notna().any())
     if not has_weights:
         found["weight"] = 1.0
@@ -98,21 +92,12 @@ def answers_of(crm: Workspace) -> tuple[Answers, Workspace]:
                 "satisfied the customer is."
             )
         )
-    exclusions = tuple(of_questionnaires(why, count) for why, count in left_out.items() if count)
+    exclusions = tuple(
+        Exclusion.of_questionnaires(why, count) for why, count in left_out.items() if count
+    )
     found = found.reset_index(drop=True)
     found["overall"] = found["overall"].astype("int64")
     return Answers(found, exclusions, has_weights, part), workspace
-
-
-def _with_all_columns(surveys: pd.DataFrame) -> pd.DataFrame:
-    absent = {
-        column.name: pd.Series(
-            pd.NaT if column.type in ("datetime", "date") else np.nan, surveys.index
-        )
-        for column in model.table("surveys").columns
-        if column.name not in surveys
-    }
-    return surveys.assign(**absent)
 
 
 def of_customers(crm: Workspace, customers: pd.Series, column: str) -> pd.Series | None:
@@ -203,6 +188,17 @@ def day_number(moments: ArrayLike) -> NDArray[np.int64]:
     [2]
     """
     return np.asarray(moments, "datetime64[D]").astype("int64")
+
+
+def day_of(day: date) -> int:
+    """One day, counted as `day_number` does.
+
+    Examples
+    --------
+    >>> day_of(date(1970, 1, 3))
+    2
+    """
+    return int(np.datetime64(day, "D").astype("int64"))
 
 
 def listed(exclusions: tuple[Exclusion, ...], part: str = "") -> str:

@@ -15,9 +15,9 @@ from crmlab.loyalty.answers import (
     Diary,
     answers_of,
     day_number,
+    day_of,
     listed,
     of_customers,
-    of_questionnaires,
 )
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -414,11 +414,11 @@ def four_cases(
     _check(crm, satisfied_from, loyal, days)
     rule: Loyal = loyal or ("intention" if crm.missing(NEEDED["bought"]) else "bought")
     found, workspace = answers_of(crm)
-    judged, left_out, usual = _judged(workspace, found.frame, rule, days)
+    judged, left_out = _judged(workspace, found.frame, rule, days)
     satisfied = judged["overall"] >= satisfied_from
     place = np.where(satisfied, 0, 2) + np.where(judged["loyal"], 0, 1)
     judged["case"] = np.asarray(CASES, dtype=object)[place]
-    chosen = _of_wave(judged, wave)
+    chosen, usual = _of_wave(judged, wave), rule == "bought"
     moved, stayed, by_chance = _movement(judged)
     share = chosen["share_of_needs"].astype(float)
     tied = (share >= TIED_FROM).astype(float).where(share.notna())
@@ -466,7 +466,7 @@ def _check(crm: Workspace, satisfied_from: int, loyal: str | None, days: int) ->
 
 def _judged(
     crm: Workspace, frame: pd.DataFrame, loyal: Loyal, days: int
-) -> tuple[pd.DataFrame, tuple[Exclusion, ...], bool]:
+) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
     """The answers that can be judged, with `loyal` and, if buying is the rule, `before`."""
     if loyal == "intention":
         known = frame["repurchase_intention"].notna()
@@ -474,9 +474,8 @@ def _judged(
         judged["loyal"] = judged["repurchase_intention"] >= INTENDS_FROM
         reason = _("intention to buy again not given")
     else:
-        known = pd.Series(day_number(frame["answered_at"]) + days, frame.index) <= int(
-            day_number(np.array([crm.as_of], "datetime64[D]"))[0]
-        )
+        last = day_of(crm.as_of)
+        known = pd.Series(day_number(frame["answered_at"]) + days <= last, frame.index)
         judged = frame[known].reset_index(drop=True)
         diary = Diary(crm.orders)
         who, when = judged["customer_id"], judged["answered_at"]
@@ -490,7 +489,7 @@ def _judged(
             )
         )
     out = int((~known).sum())
-    return judged, ((of_questionnaires(reason, out),) if out else ()), loyal == "bought"
+    return judged, ((Exclusion.of_questionnaires(reason, out),) if out else ())
 
 
 def _of_wave(judged: pd.DataFrame, wave: str | None) -> pd.DataFrame:
@@ -587,7 +586,7 @@ def _pairs(judged: pd.DataFrame) -> pd.DataFrame:
     place = {wave: rank for rank, wave in enumerate(names)}
     last = (
         named.assign(moment=moment, place=named["wave"].map(place))
-        .sort_values(["moment", "response_id"] if "response_id" in named else ["moment"])
+        .sort_values(["moment", "response_id"])
         .drop_duplicates(["customer_id", "place"], keep="last")
     )[["customer_id", "place", "case"]]
     earlier = last.assign(place=last["place"] + 1).rename(columns={"case": "case_before"})

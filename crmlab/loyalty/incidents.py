@@ -11,7 +11,15 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 from crmlab.language import _, number, percent
-from crmlab.loyalty.answers import Diary, answers_of, day_number, listed, of_customers, purchases_in
+from crmlab.loyalty.answers import (
+    Diary,
+    answers_of,
+    day_number,
+    day_of,
+    listed,
+    of_customers,
+    purchases_in,
+)
 from crmlab.loyalty.faults import KINDS, complained, faults
 from crmlab.loyalty.purchases import some_customers
 from crmlab.show import charts
@@ -420,9 +428,9 @@ def incidents(
     frame, left_out = _orders(workspace, asked, days)
     chosen = _columns(workspace, frame, match)
     classes = _classes(frame, chosen)
-    matched = coarsened_exact(frame["wrong"], classes)
+    weights = coarsened_exact(frame["wrong"], classes)
     wrong = int(frame["wrong"].sum())
-    without = int((frame["wrong"] & (matched.weights == 0)).sum())
+    without = int((frame["wrong"] & (weights == 0)).sum())
     if not wrong or without == wrong:
         raise NotEnoughData(
             _(
@@ -431,17 +439,15 @@ def incidents(
             ).format(count=number(wrong))
         )
     return Incidents(
-        _table(frame, classes, matched.weights),
+        _table(frame, classes, weights),
         Context.of(crm),
         asked,
         days,
         tuple(chosen),
         wrong,
         without,
-        frame[["customer_id", "wrong", "again", "after"]]
-        .join(classes)
-        .assign(weight=matched.weights),
-        _balance(frame, chosen, matched.weights),
+        frame[["customer_id", "wrong", "again", "after"]].join(classes).assign(weight=weights),
+        _balance(frame, chosen, weights),
         _tolerance(workspace),
         (
             *left_out,
@@ -504,10 +510,8 @@ def _orders(crm: Workspace, kind: Kind, days: int) -> tuple[pd.DataFrame, tuple[
     frame["incidents_before"] = earlier.count(who, frame["ordered_at"], -HISTORY, -1)
     frame["after"] = diary.count(who, frame["ordered_at"], 1, days)
     frame["again"] = frame["after"] > 0
-    first, last = (
-        int(day_number(np.array([one], "datetime64[D]"))[0]) for one in (crm.first_day, crm.as_of)
-    )
-    early, late = day - HISTORY < first, day + days > last
+    early = day - HISTORY < day_of(crm.first_day)
+    late = day + days > day_of(crm.as_of)
     other = (frame["faulty"] & ~frame["wrong"]).to_numpy()
     counts = {
         _("refunds, or without customer or day"): len(every) - len(bought),
@@ -569,7 +573,7 @@ def _table(frame: pd.DataFrame, classes: pd.DataFrame, weights: np.ndarray) -> p
             continue
         kept = ~wrong | parts[name].to_numpy()
         own = coarsened_exact(wrong[kept], classes[kept])
-        rows.append(_compare(name, frame[kept], own.weights, level))
+        rows.append(_compare(name, frame[kept], own, level))
     return pd.DataFrame([row for row in rows if row])
 
 
@@ -577,7 +581,7 @@ def _compare(
     name: str, frame: pd.DataFrame, weights: np.ndarray, confidence: float
 ) -> dict[str, object]:
     """A row of the table; empty where one side has nobody."""
-    wrong, who = frame["wrong"].to_numpy(), frame["customer_id"].to_numpy()
+    wrong, who = frame["wrong"].to_numpy(), pd.factorize(frame["customer_id"])[0]
     sides = [len(np.unique(who[(weights > 0) & side])) for side in (wrong, ~wrong)]
     if not min(sides):
         return {}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number
-from crmlab.loyalty.answers import Diary, day_number, of_customers, of_questionnaires
+from crmlab.loyalty.answers import Diary, day_number, day_of, of_customers
 from crmlab.loyalty.faults import complained, faults
 from crmlab.loyalty.purchases import known_since
 from crmlab.show.result import Exclusion
@@ -54,7 +54,7 @@ def later_orders(
     frame = frame[~again.reindex(frame.index)]
     after = frame["month"] + pd.DateOffset(months=1)
     end = day_number(frame["month"] + pd.DateOffset(months=months + 1)) - 1
-    whole = end <= _day(crm.as_of)
+    whole = end <= day_of(crm.as_of)
     counts[_("the months after are not over")] = int((~whole).sum())
     frame, after, end = frame[whole].reset_index(drop=True), after[whole], end[whole]
     if frame.empty:
@@ -72,7 +72,9 @@ def later_orders(
     frame["orders_now"] = np.log1p(diary.between(who, start, following - 1))
     frame["orders_before"] = np.log((placed + 0.5) / (before + 0.5))
     frame["months_before"] = np.log1p(before)
-    exclusions = tuple(of_questionnaires(why, count) for why, count in counts.items() if count)
+    exclusions = tuple(
+        Exclusion.of_questionnaires(why, count) for why, count in counts.items() if count
+    )
     return _with_faults(crm, _with_groups(crm, frame), orders), exclusions
 
 
@@ -84,13 +86,9 @@ def _asked_about(orders: pd.DataFrame, answers: pd.DataFrame) -> pd.Series:
     return answers["order_id"].map(days)
 
 
-def _day(day: object) -> int:
-    return int(day_number(np.array([day], "datetime64[D]"))[0])
-
-
 def _known_from(crm: Workspace, customers: pd.Series) -> np.ndarray:
     """Day from which each customer is seen: known and in the data."""
-    first = _day(crm.first_day)
+    first = day_of(crm.first_day)
     since = customers.map(known_since(crm, crm.query("purchase_history")))
     days = np.where(since.isna(), first, day_number(since.fillna(pd.Timestamp(crm.first_day))))
     return np.maximum(days, first)
@@ -134,4 +132,4 @@ def intended(crm: Workspace, answers: pd.DataFrame) -> tuple[pd.DataFrame, tuple
     frame["later"] = frame["repurchase_intention"].astype(float)
     out = int((~known).sum())
     reason = _("intention to buy again not given")
-    return _with_groups(crm, frame), ((of_questionnaires(reason, out),) if out else ())
+    return _with_groups(crm, frame), ((Exclusion.of_questionnaires(reason, out),) if out else ())

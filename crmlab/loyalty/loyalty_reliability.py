@@ -16,7 +16,14 @@ from crmlab.loyalty.nine_measures import measure_names, scored
 from crmlab.loyalty.nine_values import Measured, measured
 from crmlab.loyalty.scorecard import CONFIDENCE
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Exclusion,
+    Result,
+    intervals_in_brackets,
+    measure,
+)
 from crmlab.stats.multiplicity import holm
 from crmlab.stats.rank_correlation import spearman
 from crmlab.stats.reliability import (
@@ -112,7 +119,7 @@ class LoyaltyReliability(Result):
         parts = [self._of_ratings(), self._items(), self._formative(), self._together()]
         if self.measured.said is not None:
             parts.append(self.measured.said.sentence())
-        parts.append(self.measured.left_out())
+        parts.append(self.measured.left_out(self._incomplete()))
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
@@ -217,6 +224,11 @@ class LoyaltyReliability(Result):
             intervals=intervals_in_brackets(CONFIDENCE),
         )
 
+    def _incomplete(self) -> tuple[Exclusion, ...]:
+        if not self.incomplete:
+            return ()
+        return (Exclusion.of_questionnaires(_("not all items answered"), self.incomplete),)
+
     def _define(self) -> Definition:
         return Definition(
             numerator=_("k/(k − 1) times 1 less the sum of the variances of the k ratings"),
@@ -229,7 +241,7 @@ class LoyaltyReliability(Result):
                 "(Holm)."
             ),
             source=self.context.source,
-            exclusions=self.measured.exclusions,
+            exclusions=self.measured.exclusions + self._incomplete(),
         )
 
 

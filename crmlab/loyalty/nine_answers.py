@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.data.questionnaires import CONVENIENCE
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
-
-#: Of more questionnaires than this a random sample of customers is taken.
-LARGEST = 200_000
-#: Ways of asking in which the company does not choose whom it asks.
-CONVENIENCE = ("call_centre",)
 
 
 @dataclass(frozen=True)
@@ -80,17 +76,6 @@ class Said:
             "kind of customer: weights make up for whom we asked, and for silence only as far as "
             "the silent were asked again."
         ).format(said=said, sent=number(self.sent), share=percent(len(self.answers) / self.sent, 0))
-
-
-def held(crm: Workspace) -> tuple[Workspace, str]:
-    """The workspace, or so many of its customers that their questionnaires can be held."""
-    rows = crm.rows("surveys") if crm.has("surveys", "customer_id") else 0
-    if rows <= LARGEST:
-        return crm, ""
-    customers = int(crm.query("satisfaction_summary")["customer_id"].nunique())
-    some = max(1, int(customers * LARGEST / rows))
-    said = _("Of {rows} questionnaires those of {some} customers drawn at random are used.")
-    return crm.sample(customers=some), said.format(rows=number(rows), some=number(some))
 
 
 def said_by_customers(crm: Workspace, questions: Sequence[str], last: date, months: int) -> Said:
@@ -171,5 +156,4 @@ def _counted(
 
 def _of(reason: str, which: pd.Series) -> tuple[Exclusion, ...]:
     count = int(which.sum())
-    unit = ngettext("questionnaire", "questionnaires", count)
-    return (Exclusion(reason, count, unit),) if count else ()
+    return (Exclusion.of_questionnaires(reason, count),) if count else ()

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from crmlab.data.model import NO_TIME
+from crmlab.data.questionnaires import part_of
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, day, number
-from crmlab.loyalty.nine_answers import Said, held, said_by_customers
+from crmlab.loyalty.answers import listed
+from crmlab.loyalty.nine_answers import Said, said_by_customers
 from crmlab.loyalty.nine_measures import checked_measures, scored
 from crmlab.show.result import Exclusion
 
@@ -98,16 +100,9 @@ class Measured:
             "So the means stand for the customers who bought in the period."
         )
 
-    def left_out(self) -> str:
-        """What was left out, in sentences."""
-        found = (
-            _("Left out: {parts}.").format(
-                parts=_("; ").join(one.words() for one in self.exclusions)
-            )
-            if self.exclusions
-            else _("Nothing was left out.")
-        )
-        return f"{found} {self.part}".strip()
+    def left_out(self, more: tuple[Exclusion, ...] = ()) -> str:
+        """What was left out, here and besides, in sentences."""
+        return listed(self.exclusions + more, self.part)
 
 
 def measured(
@@ -146,7 +141,7 @@ def measured(
             _("months is a whole number from 1 on, not {months}.").format(months=months)
         )
     until = min(last, crm.as_of) if last else crm.as_of
-    workspace, part = held(crm)
+    workspace, part = part_of(crm) if crm.has("surveys", "customer_id") else (crm, "")
     behaviour = _behaviour(workspace, until, int(months))
     said = _said(workspace, table, until, int(months))
     given = {} if own is None else {code: _own(table, code, own[code]) for code in own}

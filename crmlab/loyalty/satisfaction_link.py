@@ -15,7 +15,6 @@ from crmlab.loyalty.answers import (
     TIED_FROM,
     answers_of,
     listed,
-    of_questionnaires,
 )
 from crmlab.loyalty.coefficients import Coefficients, of_answers, of_counts
 from crmlab.loyalty.faults import KINDS
@@ -426,7 +425,9 @@ def satisfaction_link(
         _("share of needs not given"): len(frame) - len(all_free) - len(of_tied),
         _("a level that too few gave"): len(all_free) - len(free),
     }
-    left_out += tuple(of_questionnaires(why, count) for why, count in counts.items() if count)
+    left_out += tuple(
+        Exclusion.of_questionnaires(why, count) for why, count in counts.items() if count
+    )
     controls = _controls(free, chosen)
     dummies = {str(level): free["overall"] == level for level in judged if level != MIDDLE}
     levels = _fitted(free, dummies, controls, chosen)

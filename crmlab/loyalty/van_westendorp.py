@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.data.questionnaires import CONVENIENCE
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, current_language, ngettext, number, percent
 from crmlab.show import charts
@@ -39,8 +40,6 @@ POINTS = {
     "lower_as_first_defined": ("too_cheap", "cheap"),
     "upper_as_first_defined": ("expensive", "too_expensive"),
 }
-#: Ways of asking in which the company does not choose whom it asks.
-CONVENIENCE = ("call_centre",)
 CONFIDENCE = 0.95
 
 
@@ -256,7 +255,7 @@ class PriceMeter(Result):
 
     def _define(self) -> Definition:
         wrong = (
-            (of_questionnaires(_("prices out of order"), self.inconsistent),)
+            (Exclusion.of_questionnaires(_("prices out of order"), self.inconsistent),)
             if self.inconsistent
             else ()
         )
@@ -278,11 +277,6 @@ class PriceMeter(Result):
             source=self.context.source,
             exclusions=(*wrong, *self.others),
         )
-
-
-def of_questionnaires(reason: str, count: int) -> Exclusion:
-    """So many questionnaires left out."""
-    return Exclusion(reason, count, ngettext("questionnaire", "questionnaires", count))
 
 
 def curve(prices: pd.Series, weights: pd.Series, *, falling: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -386,7 +380,7 @@ def _answers(crm: Workspace) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
     for reason, out in steps.items():
         gone = out.reindex(prices.index).fillna(False).to_numpy(bool)
         prices = prices[~gone]
-        exclusions.append(of_questionnaires(reason, int(gone.sum())))
+        exclusions.append(Exclusion.of_questionnaires(reason, int(gone.sum())))
     frame = prices.rename(columns={"customer_id": "customer"})
     frame = frame[["customer", "weight", *QUESTIONS]].reset_index(drop=True)
     return frame, tuple(each for each in exclusions if each.count)

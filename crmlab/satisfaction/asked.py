@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from crmlab.data.questionnaires import CONVENIENCE, part_of, with_all_columns
 from crmlab.errors import NotEnoughData, UnknownName
 from crmlab.language import _, number
 from crmlab.satisfaction.responses import (
-    CONVENIENCE,
     answered_in,
     count_modes,
     excluded,
     facts,
     left_out_words,
     of_other_modes,
-    part_of,
-    with_all_columns,
     with_weights,
 )
 from crmlab.show.columns import shown

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.data.questionnaires import part_of
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.satisfaction.responses import clusters, excluded, facts, part_of
+from crmlab.satisfaction.responses import clusters, excluded, facts
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import (

@@ -25,7 +25,7 @@ from crmlab.satisfaction.answers import (
     weighting_said,
 )
 from crmlab.satisfaction.net_promoter import signs_of
-from crmlab.satisfaction.responses import Responses, left_out_words, of_questionnaires
+from crmlab.satisfaction.responses import Responses, left_out_words
 from crmlab.satisfaction.scores import SATISFIED
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -278,7 +278,7 @@ class ScoreDifferences(Result):
         found = exclusions_of(self.asked, QUESTIONS[self.score], self.answers + self.not_given)
         if not self.not_given:
             return found
-        return (*found, of_questionnaires(_("group not known"), self.not_given))
+        return (*found, Exclusion.of_questionnaires(_("group not known"), self.not_given))
 
     def _define(self) -> Definition:
         against = {

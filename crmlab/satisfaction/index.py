@@ -19,7 +19,6 @@ from crmlab.satisfaction.responses import (
     item_names,
     items,
     left_out_words,
-    of_questionnaires,
     responses,
     weighed,
     wide,
@@ -330,7 +329,7 @@ class SatisfactionIndex(Result):
         silent = len(self.asked.frame) - self.answers
         if not silent:
             return self.asked.exclusions()
-        more = of_questionnaires(_("none of these items answered"), silent)
+        more = Exclusion.of_questionnaires(_("none of these items answered"), silent)
         return (*self.asked.exclusions(), more)
 
     def _define(self) -> Definition:

@@ -17,7 +17,6 @@ from crmlab.satisfaction.responses import (
     clusters,
     item_names,
     items,
-    of_questionnaires,
     responses,
     weighed,
     wide,
@@ -90,7 +89,9 @@ class Rated:
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, counted."""
-        more = (of_questionnaires(_("an item or the outcome not answered"), self.incomplete),)
+        more = (
+            Exclusion.of_questionnaires(_("an item or the outcome not answered"), self.incomplete),
+        )
         return (*self.answered.exclusions(), *(more if self.incomplete else ()))
 
     def sentence(self, names: Mapping[str, str]) -> str:

@@ -19,7 +19,6 @@ from crmlab.satisfaction.responses import (
     dimension_names,
     item_names,
     left_out_words,
-    of_questionnaires,
     responses,
     weighed,
     wide,
@@ -416,7 +415,9 @@ class Reliability(Result):
             _("answered, but not these items"): without,
             _("no dimension answered completely"): self.incomplete,
         }
-        own = tuple(of_questionnaires(reason, count) for reason, count in more.items() if count)
+        own = tuple(
+            Exclusion.of_questionnaires(reason, count) for reason, count in more.items() if count
+        )
         return (*self.found.exclusions(), *own)
 
     def _define(self) -> Definition:

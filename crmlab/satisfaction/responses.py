@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.data import model
+from crmlab.data.questionnaires import CONVENIENCE, part_of, with_all_columns
 from crmlab.errors import NotEnoughData, UnknownName
-from crmlab.language import _, current_language, ngettext, number
+from crmlab.language import _, current_language
 from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
-
-#: Of more questionnaires than this a random sample of customers is taken.
-LARGEST = 200_000
-#: Ways of asking in which the company does not choose whom it asks.
-CONVENIENCE = ("call_centre",)
 
 
 @dataclass(frozen=True)
@@ -73,14 +68,11 @@ class Responses:
         return left_out_words(self.exclusions(), self.part)
 
 
-def of_questionnaires(reason: str, count: int) -> Exclusion:
-    """So many questionnaires left out."""
-    return Exclusion(reason, count, ngettext("questionnaire", "questionnaires", count))
-
-
 def excluded(counts: Mapping[str, int]) -> tuple[Exclusion, ...]:
     """Questionnaires left out for each reason; a reason without any is not named."""
-    return tuple(of_questionnaires(reason, count) for reason, count in counts.items() if count)
+    return tuple(
+        Exclusion.of_questionnaires(reason, count) for reason, count in counts.items() if count
+    )
 
 
 def of_other_modes(counts: Mapping[str, int]) -> dict[str, int]:
@@ -217,18 +209,6 @@ def weighed(found: Responses) -> Responses:
     return replace(found, frame=found.frame[counts].reset_index(drop=True), without_weight=without)
 
 
-def with_all_columns(surveys: pd.DataFrame) -> pd.DataFrame:
-    """With every column of the model, so that no measure asks for one that is not there."""
-    absent = {
-        column.name: pd.Series(
-            pd.NaT if column.type in ("datetime", "date") else np.nan, surveys.index
-        )
-        for column in model.table("surveys").columns
-        if column.name not in surveys
-    }
-    return surveys.assign(**absent)
-
-
 def _chosen(there: Sequence[str], modes: Sequence[str] | None, unnamed: bool) -> list[str]:
     if modes is None:
         random = [mode for mode in there if mode not in CONVENIENCE]
@@ -248,22 +228,6 @@ def answered_in(crm: Workspace, surveys: pd.DataFrame) -> pd.Series:
     if crm.has("surveys", "answered_at"):
         return surveys["answered_at"].notna()
     return pd.Series(True, surveys.index)
-
-
-def part_of(crm: Workspace) -> tuple[Workspace, str]:
-    """The workspace, or so many of its customers that their questionnaires can be held.
-
-    Where no questionnaire names its customer there is nobody to draw, and all are used.
-    """
-    rows = crm.rows("surveys")
-    if rows <= LARGEST:
-        return crm, ""
-    customers = int(crm.query("satisfaction_summary")["customer_id"].nunique())
-    if not customers:
-        return crm, ""
-    some = max(1, int(customers * LARGEST / rows))
-    said = _("Of {rows} questionnaires those of {some} customers drawn at random are used.")
-    return crm.sample(customers=some), said.format(rows=number(rows), some=number(some))
 
 
 # --- what is known of a questionnaire besides its answers

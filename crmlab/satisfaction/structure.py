@@ -19,7 +19,6 @@ from crmlab.satisfaction.responses import (
     clusters,
     item_names,
     left_out_words,
-    of_questionnaires,
     responses,
     weighed,
     wide,
@@ -146,7 +145,9 @@ class Answers:
             _("answered, but not these items"): without,
             _("not all items answered"): self.incomplete,
         }
-        own = tuple(of_questionnaires(reason, count) for reason, count in more.items() if count)
+        own = tuple(
+            Exclusion.of_questionnaires(reason, count) for reason, count in more.items() if count
+        )
         return (*self.found.exclusions(), *own)
 
 

@@ -120,6 +120,11 @@ class Exclusion:
             return cls(reason, count, ngettext("order line", "order lines", count))
         return cls(reason, count, ngettext("order", "orders", count))
 
+    @classmethod
+    def of_questionnaires(cls, reason: str, count: int) -> Exclusion:
+        """So many questionnaires left out."""
+        return cls(reason, count, ngettext("questionnaire", "questionnaires", count))
+
     def words(self) -> str:
         """The exclusion as it stands in a list.
 

@@ -19,22 +19,7 @@ Array = NDArray[np.float64]
 ROUNDING = 1e-12
 
 
-class Matched(NamedTuple):
-    """Units matched by strata.
-
-    Attributes
-    ----------
-    weights : numpy.ndarray, shape (units,)
-        1 for a treated unit that has a match, for the others of its stratum the treated over the
-        untreated; 0 for units without a match.
-    stratum : numpy.ndarray of int, shape (units,)
-    """
-
-    weights: Array
-    stratum: NDArray[np.intp]
-
-
-def coarsened_exact(treated: ArrayLike, characteristics: pd.DataFrame) -> Matched:
+def coarsened_exact(treated: ArrayLike, characteristics: pd.DataFrame) -> Array:
     """Match units that agree in all characteristics, coarsened beforehand.
 
     Parameters
@@ -46,7 +31,9 @@ def coarsened_exact(treated: ArrayLike, characteristics: pd.DataFrame) -> Matche
 
     Returns
     -------
-    Matched
+    numpy.ndarray, shape (units,)
+        Weights: 1 for a treated unit that has a match, for the others of its stratum the treated
+        over the untreated; 0 for units without a match.
 
     Notes
     -----
@@ -62,7 +49,7 @@ def coarsened_exact(treated: ArrayLike, characteristics: pd.DataFrame) -> Matche
     Examples
     --------
     >>> tiers = pd.DataFrame({"tier": ["a", "a", "a", "b", "c"]})
-    >>> coarsened_exact([True, False, False, True, False], tiers).weights.tolist()
+    >>> coarsened_exact([True, False, False, True, False], tiers).tolist()
     [1.0, 0.5, 0.5, 0.0, 0.0]
     """
     flags = np.asarray(treated, bool)
@@ -75,7 +62,7 @@ def coarsened_exact(treated: ArrayLike, characteristics: pd.DataFrame) -> Matche
     others_of = np.bincount(stratum, ~flags, minlength=many)
     both = (treated_of > 0) & (others_of > 0)
     ratio = np.divide(treated_of, others_of, out=np.zeros(many), where=both)
-    return Matched(np.where(flags, both[stratum], ratio[stratum]).astype(float), stratum)
+    return np.asarray(np.where(flags, both[stratum], ratio[stratum]), float)
 
 
 class Comparison(NamedTuple):

@@ -120,7 +120,7 @@ def test_a_group_beside_a_single_other_customer_is_not_judged():
 
 
 def test_of_very_many_questionnaires_the_groups_are_of_a_sample_which_is_said(monkeypatch):
-    monkeypatch.setattr(sys.modules["crmlab.satisfaction.responses"], "LARGEST", 20)
+    monkeypatch.setattr(sys.modules["crmlab.data.questionnaires"], "LARGEST", 20)
     customers = pd.DataFrame({"customer_id": [f"C{n}" for n in range(60)], "tier": "key"})
     crm = workspace([answer(n) for n in range(60)], [contact(1)], customers=customers)
     grouped = closed_loop(crm, by="tier")

@@ -223,7 +223,7 @@ def test_questionnaires_without_an_answer_or_a_stratum_are_counted() -> None:
 def test_a_population_that_is_a_part_of_the_answers_is_said_to_be_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys.modules["crmlab.satisfaction.responses"], "LARGEST", 100)
+    monkeypatch.setattr(sys.modules["crmlab.data.questionnaires"], "LARGEST", 100)
     crm = from_frames(answered({"key": [1, 2, 3, 4, 5] * 40}))
     assert "Of 200 questionnaires" in compare_samples(crm, size=20, draws=20).reading()
     assert "Of 200 questionnaires" in sample_plan(crm, size=20).reading()

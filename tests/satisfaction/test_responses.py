@@ -118,14 +118,14 @@ def test_where_weights_do_not_count_nobody_is_left_out_for_lacking_one():
 
 
 def test_more_questionnaires_than_can_be_held_are_sampled_and_it_is_said(company, monkeypatch):
-    monkeypatch.setattr(sys.modules[responses.__module__], "LARGEST", 3000)
+    monkeypatch.setattr(sys.modules["crmlab.data.questionnaires"], "LARGEST", 3000)
     found = responses(company)
     assert 500 < len(found.frame) < 2000
     assert found.part.startswith("Of 5,993 questionnaires those of ")
 
 
 def test_questionnaires_that_name_nobody_are_all_used_however_many(monkeypatch):
-    monkeypatch.setattr(sys.modules[responses.__module__], "LARGEST", 3)
+    monkeypatch.setattr(sys.modules["crmlab.data.questionnaires"], "LARGEST", 3)
     found = responses(workspace(customer_id=[None] * 5))
     assert (len(found.frame), found.part) == (3, "")
 
