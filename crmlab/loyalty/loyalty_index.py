@@ -155,15 +155,16 @@ class LoyaltyIndex(Result):
             if np.isnan(self.index["low"])
             else _("The company's loyalty index is {index} of 100 ({low} to {high}).")
         ).format(**self._written())
+        known = np.isfinite(self.index["low"])
         rest = _(
             "Half of the customers lie between {lower} and {upper} ({period}). {intervals}"
         ).format(
             lower=number(lower, 1),
             upper=number(upper, 1),
             period=self.measured.period(),
-            intervals=intervals_in_brackets(self.confidence),
+            intervals=intervals_in_brackets(self.confidence) if known else "",
         )
-        return f"{said} {rest}"
+        return f"{said} {rest}".rstrip()
 
     def _weights(self) -> str:
         names = measure_names(self.measured.measures)

@@ -152,7 +152,7 @@ class Membership(Result):
             self._joined(),
             self._before(),
             self._cost(),
-            intervals_in_brackets(self.confidence),
+            intervals_in_brackets(self.confidence) if self.table["low"].notna().any() else "",
             self._left_out(),
         ]
         return "\n\n".join(part for part in parts if part)

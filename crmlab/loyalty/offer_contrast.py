@@ -62,9 +62,12 @@ class OfferContrast(Result):
         naive, fair = self._value(arm, "used"), self._value(arm, "assigned")
         if not np.isfinite(naive):
             return _("Nobody can be compared by whether the offer was used")
-        return _("{arm}: users order {naive} more per 100; the offer itself brought {fair}").format(
-            arm=arm_names([arm])[arm], naive=number(naive), fair=number(fair)
+        text = (
+            _("{arm}: users order {naive} more per 100; the offer itself brought {fair}")
+            if naive >= 0
+            else _("{arm}: users order {naive} fewer per 100; the offer itself brought {fair}")
         )
+        return text.format(arm=arm_names([arm])[arm], naive=number(abs(naive)), fair=number(fair))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
@@ -92,7 +95,7 @@ class OfferContrast(Result):
     def reading(self) -> str:
         parts = [self.offered.rule() + " " + intervals_in_brackets(self.confidence)]
         parts += [self._of_arm(arm) for arm in self.offered.arms]
-        parts += [self._assumptions(), self._left_out()]
+        parts += [self._assumptions(), self.offered.left_out()]
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
@@ -142,8 +145,8 @@ class OfferContrast(Result):
                 "{arm}: {users} of {customers} used it, so there is nobody to compare."
             ).format(arm=name, users=number(rate["used"]), customers=number(rate["customers"]))
         said = _(
-            "{arm}: {share} of those who could used it. In the period of the offer, users placed "
-            "{naive} orders more per 100 customers than those who did not use it. Who uses an "
+            "{arm}: {share} of those who could used it. In the period of the offer, users "
+            "differ from those who did not use it by {naive} orders per 100 customers. Who uses an "
             "offer has ordered in that period; who does not may not have, whatever the offer does."
         ).format(
             arm=name, share=percent(rate["share"]), naive=self._written(self._row(arm, "used"))
@@ -165,14 +168,25 @@ class OfferContrast(Result):
     def _busier(self, arm: str) -> str:
         row = self._row(arm, "before")
         if row["low"] > 0:
-            text = _("Users were the busier ones before the offer too, by {before} a period.")
+            text = _(
+                "Users were the busier ones before the offer too, by {before} orders per 100 "
+                "customers and period."
+            )
         elif row["high"] < 0:
-            text = _("Before the offer users ordered less: {before} a period.")
+            text = _(
+                "Before the offer users ordered less: {before} orders per 100 customers and period."
+            )
         else:
-            text = _("Before the offer they differed by {before} a period, which may be chance.")
+            text = _(
+                "Before the offer they differed by {before} orders per 100 customers and "
+                "period, which may be chance."
+            )
         return text.format(before=self._written(row))
 
     def _assumptions(self) -> str:
+        """What the figures per user rest on; empty where there are none."""
+        if not self.table.loc[self.table["comparison"] == "compliers", "difference"].notna().any():
+            return ""
         said = _(
             "The last figure divides what the offer brought by the share that used it. It rests on "
             "the draw, and on the offer doing nothing to those who did not use it."
@@ -187,16 +201,6 @@ class OfferContrast(Result):
             self.held_users,
         ).format(count=number(self.held_users))
         return f"{said} {more}"
-
-    def _left_out(self) -> str:
-        parts = [self.offered.part]
-        if self.offered.exclusions:
-            parts.append(
-                _("Left out are {left}.").format(
-                    left=_("; ").join(one.words() for one in self.offered.exclusions)
-                )
-            )
-        return " ".join(part for part in parts if part)
 
     def _define(self) -> Definition:
         return Definition(

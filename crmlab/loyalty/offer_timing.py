@@ -17,6 +17,7 @@ from crmlab.loyalty.offered import (
     Array,
     Offered,
     arm_names,
+    changed,
     of_assignments,
     offered,
     signed,
@@ -125,7 +126,7 @@ class OfferTiming(Result):
             *[self._of_arm(arm) for arm in self.offered.arms],
             self._before(),
             self._overlap(),
-            self._left_out(),
+            self.offered.left_out(self.more_exclusions),
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -133,7 +134,7 @@ class OfferTiming(Result):
         names = arm_names(self.offered.arms)
         parts = [
             _("{arm}, period {period}: {change}").format(
-                arm=names[row["arm"]], period=number(row["period"]), change=self._change(row)
+                arm=names[row["arm"]], period=number(row["period"]), change=changed(row)
             )
             for _index, row in self.table.iterrows()
         ]
@@ -146,14 +147,6 @@ class OfferTiming(Result):
 
     def _row(self, arm: str, period: int) -> pd.Series:
         return self.table.set_index(["arm", "period"]).loc[(arm, period)]
-
-    @staticmethod
-    def _change(row: pd.Series) -> str:
-        return _("{value} ({low} to {high})").format(
-            value=signed(np.expm1(row["log_ratio"])),
-            low=signed(np.expm1(row["low"])),
-            high=signed(np.expm1(row["high"])),
-        )
 
     def _what(self) -> str:
         said = ngettext(
@@ -173,14 +166,14 @@ class OfferTiming(Result):
             return _(
                 "{arm}: in no period from the offer on can a change be told; in the offer's own "
                 "period it is {change}."
-            ).format(arm=name, change=self._change(rows.iloc[0]))
+            ).format(arm=name, change=changed(rows.iloc[0]))
         said = _(
             "{arm}: changes that hold beside each other (Holm) are {changes}."
         ).format(
             arm=name,
             changes=_("; ").join(
                 _("{change} in period {period}").format(
-                    change=self._change(row), period=number(row["period"])
+                    change=changed(row), period=number(row["period"])
                 )
                 for _index, row in told.iterrows()
             ),
@@ -217,15 +210,6 @@ class OfferTiming(Result):
             "In the periods of {count} assignments an offer of another campaign was at work for "
             "the same customer; it counts there as what it is, by the same coefficients."
         ).format(count=number(self.overlapping))
-
-    def _left_out(self) -> str:
-        left = [*self.offered.exclusions, *self.more_exclusions]
-        parts = [self.offered.part]
-        if left:
-            parts.append(
-                _("Left out are {left}.").format(left=_("; ").join(one.words() for one in left))
-            )
-        return " ".join(part for part in parts if part)
 
     def _define(self) -> Definition:
         return Definition(

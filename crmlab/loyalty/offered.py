@@ -122,6 +122,12 @@ class Offered:
             "days from the day of the assignment."
         ).format(days=number(DAYS))
 
+    def left_out(self, more: Sequence[Exclusion] = ()) -> str:
+        """What was left out, here and besides, in sentences; empty if nothing was."""
+        found = _("; ").join(one.words() for one in (*self.exclusions, *more))
+        said = _("Left out are {left}.").format(left=found) if found else ""
+        return f"{self.part} {said}".strip()
+
 
 def offered(
     crm: Workspace, *, holdout: str = "holdout", before: int = 3, after: int = 1
@@ -198,6 +204,15 @@ def signed(share: float, decimals: int = 0) -> str:
     ('+12%', '-5%')
     """
     return ("+" if share > 0 else "") + percent(share, decimals)
+
+
+def changed(row: pd.Series) -> str:
+    """The change that a row's log ratio and its interval amount to."""
+    return _("{value} ({low} to {high})").format(
+        value=signed(np.expm1(row["log_ratio"])),
+        low=signed(np.expm1(row["low"])),
+        high=signed(np.expm1(row["high"])),
+    )
 
 
 def of_assignments(reason: str, count: int) -> Exclusion:

@@ -17,6 +17,7 @@ from crmlab.loyalty.offered import (
     Array,
     Offered,
     arm_names,
+    changed,
     offered,
     signed,
 )
@@ -157,7 +158,7 @@ class Offers(Result):
         names, windows = arm_names(self.offered.arms), window_names()
         parts = [
             _("{arm}, {window}: {change}").format(
-                arm=names[row["arm"]], window=windows[row["window"]], change=self._change(row)
+                arm=names[row["arm"]], window=windows[row["window"]], change=changed(row)
             )
             for _index, row in self.pooled.iterrows()
         ]
@@ -171,14 +172,6 @@ class Offers(Result):
         """The arm whose orders changed most while it was offered."""
         during = self.pooled[self.pooled["window"] == "during"].set_index("arm")["log_ratio"]
         return str(during.abs().idxmax()) if during.notna().any() else self.offered.arms[0]
-
-    @staticmethod
-    def _change(row: pd.Series) -> str:
-        return _("{value} ({low} to {high})").format(
-            value=signed(np.expm1(row["log_ratio"])),
-            low=signed(np.expm1(row["low"])),
-            high=signed(np.expm1(row["high"])),
-        )
 
     @staticmethod
     def _more(row: pd.Series) -> str:
@@ -220,7 +213,7 @@ class Offers(Result):
             said = _(
                 "{arm}: compared with the holdout, orders changed by {during} while it was "
                 "offered; per 100 customers that is {more} orders."
-            ).format(arm=name, during=self._change(during), more=self._more(during))
+            ).format(arm=name, during=changed(during), more=self._more(during))
         return " ".join(part for part in (said, self._verdict(arm), self._paid(arm)) if part)
 
     def _followed(self, arm: str) -> bool:
@@ -235,9 +228,9 @@ class Offers(Result):
             "orders, {more_after} afterwards, and {more} in all."
         ).format(
             arm=name,
-            during=self._change(during),
-            after=self._change(after),
-            both=self._change(both),
+            during=changed(during),
+            after=changed(after),
+            both=changed(both),
             more_during=self._more(during),
             more_after=self._more(after),
             more=self._more(both),
@@ -340,13 +333,7 @@ class Offers(Result):
 
     def _left_out(self) -> str:
         offer = self.offered
-        parts = [offer.part]
-        if offer.exclusions:
-            parts.append(
-                _("Left out are {left}.").format(
-                    left=_("; ").join(one.words() for one in offer.exclusions)
-                )
-            )
+        parts = [offer.left_out()]
         if offer.overlapping:
             parts.append(
                 _(

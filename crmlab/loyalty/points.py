@@ -147,7 +147,7 @@ class PointsProgramme(Result):
             self._owed(),
             self._programme(),
             self._experiment(),
-            intervals_in_brackets(self.confidence),
+            intervals_in_brackets(self.confidence) if self._intervals() else "",
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -167,6 +167,10 @@ class PointsProgramme(Result):
     def _item(self, code: str) -> pd.Series | None:
         row = self.table.set_index("item").loc[code]
         return row if np.isfinite(row["value"]) else None
+
+    def _intervals(self) -> bool:
+        """Whether any item has one; the range of the liability is none."""
+        return bool(self.table.loc[self.table["item"] != "liability", "low"].notna().any())
 
     def _value(self, code: str) -> float:
         return float(self.table.set_index("item")["value"][code])
@@ -287,8 +291,8 @@ class PointsProgramme(Result):
             if (row := self._item(code)) is not None
         }
         said = _(
-            "Counted in money per customer drawn, over the period of the offer and the next: "
-            "margin {margin}, points {points}, profit {profit}."
+            "Counted in money per customer drawn, over the period of the offer and the next, less "
+            "that of the holdout: margin {margin}, points {points}, profit {profit}."
         ).format(
             margin=extra["extra_margin"],
             points=extra["extra_points"],
@@ -458,7 +462,7 @@ def _flows(
     if not crm.has("orders", "points_redeemed"):
         return found
     rate = clustered.mean(frame["redeemed"], frame["earned"], confidence=confidence)
-    rate = rate._replace(low=max(rate.low, 0.0), high=min(rate.high, 1.0))
+    rate = rate._replace(low=max(rate.low, 0.0))
     left = (frame["earned"] - frame["redeemed"]).clip(lower=0)
     quiet = (pd.Timestamp(crm.as_of) - frame["last_day"]).dt.days >= silent_days
     breakage = clustered.mean(left.where(quiet, 0.0), left, confidence=confidence)

@@ -210,7 +210,7 @@ class _Curve:
         axes.yaxis.set_major_formatter(lambda value, _place: number(value))
         axes.set_ylim(-9999, 9999)
         axes.set_xlabel(_("Orders raised by (dotted: break-even)"))
-        axes.set_ylabel(_("Profit of a member in a year"))
+        axes.set_ylabel(_("Profit of a member in a year,\nbeyond that without the programme"))
 
     def set(self, programme: Programme, lift: float) -> None:
         """Put the curve of a programme."""
