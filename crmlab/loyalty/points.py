@@ -95,7 +95,7 @@ class PointsProgramme(Result):
         lift, needed = self._item("lift"), self._item("multiple_break_even")
         if lift is not None and needed is not None:
             text = (
-                _("More points pay at {needed} more orders; they brought {lift}")
+                _("More points pay at {needed} more orders; while given they brought {lift}")
                 if lift["low"] > 0
                 else _(
                     "More points pay at {needed} more orders; that they bring any cannot be told"
