@@ -92,8 +92,10 @@ class IncentivePlan(Result):
 
     def title(self) -> str:
         chosen = self.chosen()
-        if chosen.empty:
+        if chosen.empty and self._useful().empty:
             return _("No tested incentive is expected to bring more than it costs")
+        if chosen.empty:
+            return _("The budget buys no incentive that is expected to pay")
         return ngettext(
             "{count} stage gets an incentive; it is expected to bring {gain}",
             "{count} stages get an incentive; they are expected to bring {gain}",
@@ -163,6 +165,9 @@ class IncentivePlan(Result):
     def _tested(self) -> pd.DataFrame:
         return self.table[self.table["tested"] & self.table["gain"].notna()]
 
+    def _useful(self) -> pd.DataFrame:
+        return self.table[self.table["gain_total"] > 0]
+
     def _pair(self, row: pd.Series) -> str:
         return _("{stage}: {incentive}").format(
             stage=names_of([row["stage"]])[row["stage"]], incentive=self._names()[row["incentive"]]
@@ -179,7 +184,12 @@ class IncentivePlan(Result):
         ).format(budget=self._money(self.budget))
         chosen = self.chosen()
         if chosen.empty:
-            return _("{budget} nothing is chosen: no tested incentive pays.").format(budget=budget)
+            said = (
+                _("{budget} nothing is chosen: no tested incentive pays.")
+                if self._useful().empty
+                else _("{budget} nothing is chosen: what is expected to pay costs more.")
+            )
+            return said.format(budget=budget)
         plan = _(
             "{budget} the plan is: {pairs}. It costs {spent} and is expected to bring {gain} "
             "({low} to {high}) after that cost, over {periods} periods. {intervals}"
@@ -199,12 +209,11 @@ class IncentivePlan(Result):
         if not self.gain_low < 0 < self.gain:
             return ""
         return _(
-            "The interval of the gain begins below zero: that the plan pays is likely rather than "
-            "shown. Its incentives are those expected to gain most, not those proven to."
+            "The interval of the gain begins below zero: that the plan pays is expected, not shown."
         )
 
     def _left_over(self) -> str:
-        useful = self.table[self.table["gain_total"] > 0]
+        useful = self._useful()
         best = useful.groupby("stage")["gain_total"].max().sum()
         if useful.empty or not np.isclose(best, self.gain):
             return ""
@@ -367,7 +376,7 @@ def incentive_plan(
     found = returns(crm, holdout=holdout, after=after, draws=draws, seed=seed)
     size = stages(crm).frame["stage"].value_counts()
     table, drawn = _tested(found, size, confidence)
-    more, more_drawn = _untested(crm, found, size, dict(assumed or {}), confidence)
+    more, more_drawn = _untested(crm, found, size, dict(assumed or {}))
     table = pd.concat([table, more], ignore_index=True)
     drawn = np.hstack([drawn, more_drawn])
     place = [ORDER.index(one) if one in ORDER else len(ORDER) for one in table["stage"]]
@@ -423,7 +432,7 @@ def knapsack(
         return useful
     own = np.equal.outer(pd.unique(np.asarray(groups)), np.asarray(groups)).astype(float)
     best = np.zeros(len(gain), bool)
-    best[np.unique(np.where(own > 0, gain, -np.inf).argmax(axis=1))] = True
+    best[np.where((own > 0) & useful, gain, -np.inf).argmax(axis=1)] = True
     best &= useful
     if cost[best].sum() <= budget:  # the best of every group, and money left
         return best
@@ -482,7 +491,6 @@ def _untested(
     found: IncentiveReturns,
     size: pd.Series,
     assumed: dict[str, float],
-    confidence: float,
 ) -> tuple[pd.DataFrame, Array]:
     """The rows of the course's incentives whose cost is known: what lift each would need."""
     costs = {

@@ -129,6 +129,8 @@ def test_a_budget_too_small_for_the_stage_buys_nothing():
     assert enough.chosen()["customers"].tolist() == [120]
     assert enough.spent == pytest.approx(120 * 30)
     assert short.chosen().empty
+    assert short.title() == "The budget buys no incentive that is expected to pay"
+    assert "what is expected to pay costs more" in short.reading()
 
 
 def test_what_nobody_tested_is_chosen_only_by_assumption():

@@ -30,6 +30,16 @@ def test_where_one_customer_decides_there_is_no_interval():
     assert np.isnan(found.low)
 
 
+def test_the_interval_is_that_of_the_jackknife_and_not_below_zero():
+    # Without one of the three customers each time, and with all: 6/49.
+    found = break_even([1, 2, 3], [5, 21, 29])
+    without = np.array([5 / 45, 4 / 30, 3 / 23])
+    error = np.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum())
+    assert found.value == pytest.approx(6 / 49)
+    assert found.high - found.value == pytest.approx(4.302653 * error)  # t with 2
+    assert break_even([0, 0, 9], [100, 100, 20]).low == 0
+
+
 def test_intervals_hold_the_true_break_even_as_often_as_they_say():
     rng = np.random.default_rng(3)
     held = 0

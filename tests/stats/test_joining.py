@@ -61,6 +61,14 @@ def test_the_error_is_nearly_that_of_the_jackknife():
     assert np.sqrt((found.moved**2).sum(axis=0)) == pytest.approx(jackknife, rel=0.12)
 
 
+def test_few_units_widen_the_interval():
+    counts = [[4, 4, 6], [2, 2, 5], [3, 3, 3], [5, 5, 4]]
+    found = joining(counts, [1, 1, np.nan, np.nan], [0] * 4, before=1, after=1)
+    error = np.sqrt(2 * (found.moved[:, -2] ** 2).sum())  # of two on either side
+    one = found.estimate(-2)
+    assert one.high - one.value == pytest.approx(12.706205 * error)  # t with 1
+
+
 def test_units_that_are_new_do_not_count():
     counts = [[2, 4, 6], [3, 3, 3], [9, 9, 9]]
     found = joining(counts, [1, np.nan, np.nan], [0, 0, 1], before=1, after=1)
