@@ -230,7 +230,7 @@ def customer_months(crm: Workspace) -> pd.DataFrame:
         [history["customer_id"], months], names=["customer_id", "month"]
     )
     filled = found.drop(columns="year").set_index(["customer_id", "month"]).reindex(grid)
-    counts = ["orders", "days", "promoted", "cost_known", "refunds"]
+    counts = ["orders", "days", "promoted", "cost_known"]
     filled = filled.fillna(0).astype(dict.fromkeys(counts, "int64")).reset_index()
     return filled.assign(since=filled["customer_id"].map(known_since(crm, history)))
 

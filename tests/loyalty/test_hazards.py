@@ -1,5 +1,6 @@
 """What goes with leaving: Cox's model of the customers."""
 
+import re
 import sys
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_the_reference_has_a_ratio_of_one_and_no_interval(two):
 
 
 def test_the_title_and_the_reading_name_what_holds(two):
-    assert two.title().startswith("Region: S leave 0.")
+    assert re.fullmatch(r"Region, S: 0\.\d\d times the hazard of N", two.title())
     assert "Beyond what chance would bring about among 1 ratios" in two.reading()
     assert "Nothing speaks against it" in two.reading()
 

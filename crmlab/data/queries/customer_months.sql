@@ -1,11 +1,10 @@
--- One row of the result is one customer and calendar month with purchases, up to as_of or within the period asked
--- for; months without any have no row.
+-- One row of the result is one customer and calendar month with purchases, up to as_of; months without any have no
+-- row.
 -- A purchase is an order whose amount is zero, positive or unknown; an order with a negative amount is a
 -- cancellation or refund, and is counted beside: a month that has nothing else keeps its row.
 -- days are the days with a purchase; orders the purchases; promoted those that name a promotion.
 -- amount, list_price, discount and cost add up what is known of the purchases; refunded is what was taken back.
 -- Orders without a customer or without a day are left out here; the query orders_accounting counts them.
--- $period_from, $period_to: first and last day that count, both included; NULL for no bound.
 -- Ordered by: customer_id, year, month
 SELECT
   customer_id,
@@ -19,20 +18,11 @@ SELECT
   CAST(SUM(CASE WHEN amount >= 0 THEN discount END) AS DOUBLE PRECISION) AS discount,
   COUNT(CASE WHEN amount >= 0 THEN cost END) AS cost_known,
   CAST(SUM(CASE WHEN amount >= 0 THEN cost END) AS DOUBLE PRECISION) AS cost,
-  COUNT(CASE WHEN amount < 0 THEN 1 END) AS refunds,
   CAST(COALESCE(SUM(CASE WHEN amount < 0 THEN -amount END), 0) AS DOUBLE PRECISION) AS refunded
 FROM orders
 WHERE
   customer_id IS NOT NULL
   AND ordered_at IS NOT NULL
-  AND (
-    CAST($period_from AS DATE) IS NULL
-    OR CAST(ordered_at AS DATE) >= CAST($period_from AS DATE)
-  )
-  AND (
-    CAST($period_to AS DATE) IS NULL
-    OR CAST(ordered_at AS DATE) <= CAST($period_to AS DATE)
-  )
 GROUP BY
   customer_id,
   CAST(EXTRACT(YEAR FROM ordered_at) AS BIGINT),

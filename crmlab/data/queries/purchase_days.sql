@@ -1,9 +1,7 @@
--- One row of the result is one day on which one customer bought, up to as_of or within the period asked for;
--- orders are the purchases of that day.
+-- One row of the result is one day on which one customer bought, up to as_of; orders are the purchases of that day.
 -- A purchase is an order whose amount is zero, positive or unknown. An order with a negative amount is a
 -- cancellation or refund and is left out, as are orders without a customer or without a day.
 -- This is nearly as long as the orders: pass very many customers through a sample first.
--- $period_from, $period_to: first and last day that count, both included; NULL for no bound.
 -- Ordered by: customer_id, purchase_day
 SELECT
   customer_id,
@@ -16,14 +14,6 @@ WHERE
   AND (
     amount IS NULL
     OR amount >= 0
-  )
-  AND (
-    CAST($period_from AS DATE) IS NULL
-    OR CAST(ordered_at AS DATE) >= CAST($period_from AS DATE)
-  )
-  AND (
-    CAST($period_to AS DATE) IS NULL
-    OR CAST(ordered_at AS DATE) <= CAST($period_to AS DATE)
   )
 GROUP BY
   customer_id,
