@@ -164,10 +164,7 @@ class AliveCheck(Result):
     def _models(self) -> str:
         blind = self.in_force * (1 - self.in_force)
         parts = [
-            _(
-                "{model} {brier}; of two customers, one with a contract in force and one "
-                "without, it gives the first the higher P(alive) in {ordered} of cases"
-            ).format(
+            _("{model} {brier}, and right in {ordered} of the pairs").format(
                 model=MODEL_NAMES[row.model],
                 brier=number(row.brier, 3),
                 ordered=percent(row.ordered, 0),
@@ -176,7 +173,8 @@ class AliveCheck(Result):
         ]
         return _(
             "Mean squared distance from the truth (Brier score, smaller is better): {parts}. To "
-            "say {share} of everybody would score {blind}."
+            "say {share} of everybody would score {blind}. A pair is a customer with a contract in "
+            "force and one without; right is the higher P(alive) for the first."
         ).format(parts=_("; ").join(parts), share=percent(self.in_force), blind=number(blind, 3))
 
     def _define(self) -> Definition:
