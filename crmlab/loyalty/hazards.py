@@ -52,6 +52,8 @@ REFERRED = "referred"
 FEWEST = 5
 #: Events for each coefficient below which intervals are too short (Peduzzi and others 1995).
 ENOUGH = 10
+#: How many times as large as its left end the right end of an axis is that takes fewer ticks.
+WIDE = 50
 #: Codes of levels that are none of the data's.
 NOT_GIVEN, OTHERS, YES, NO = "(not given)", "(others)", "(yes)", "(no)"
 USUAL = ("tier", REFERRED, "acquisition_channel", "customer_type", "region", "size")
@@ -147,8 +149,9 @@ class Hazards(Result):
         axes.set_xscale("log")
         low, high = max(float(rows["low"].min()), 0.02), min(float(rows["high"].max()), 50.0)
         axes.set_xlim(min(low / 1.1, 0.8), max(high * 1.1, 1.25))
-        ticks = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50]
         left, right = axes.get_xlim()
+        close = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20]
+        ticks = close if right < WIDE * left else [0.03, 0.1, 0.3, 1, 3, 10, 30]
         inside = [tick for tick in ticks if left <= tick <= right]
         axes.xaxis.set_major_locator(FixedLocator(inside))
         axes.xaxis.set_minor_locator(NullLocator())

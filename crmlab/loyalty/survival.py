@@ -409,10 +409,12 @@ class Survival(Result):
 def draw_curve(
     axes: Axes, curve: pd.DataFrame, colour: str, label: str, *, line: str = "-", band: bool = True
 ) -> None:
-    """A step curve in months with its band, as far as enough customers are at risk."""
-    enough = curve["at_risk"].to_numpy() >= min(FEWEST, curve["at_risk"].max())
-    last = int(np.flatnonzero(enough)[-1]) + 1
-    part = curve.iloc[:last]
+    """A step curve in months with its band, as far as enough customers are at risk.
+
+    Where there are never enough, all of it.
+    """
+    enough = np.flatnonzero(curve["at_risk"].to_numpy() >= FEWEST)
+    part = curve.iloc[: int(enough[-1]) + 1] if enough.size else curve
     months = np.concatenate([[0.0], part["time"] / MONTH])
     share = np.concatenate([[1.0], part["survival"]])
     axes.step(months, share, where="post", color=colour, label=label, linestyle=line)

@@ -12,7 +12,8 @@ import crmlab
 from crmlab.data.simulate import effects
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.loyalty.hazards import NOT_GIVEN, OTHERS, YES, hazards
+from crmlab.loyalty.hazards import NOT_GIVEN, OTHERS, YES, Hazards, hazards
+from crmlab.show import charts
 
 AS_OF = "2025-12-31"
 FIRST = pd.Timestamp("2024-01-01")
@@ -202,3 +203,16 @@ def test_the_picture_and_its_words_have_each_ratio(two):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Region: S / N"]
     assert "Region: S / N" in two.alt()
     assert two.definition.method
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.4, 2.5, [0.5, 0.7, 1, 1.5, 2]),
+        (0.01, 90, [0.03, 0.1, 0.3, 1, 3, 10, 30]),
+    ],
+)
+def test_the_ticks_of_a_wide_axis_keep_apart(low, high, ticks):
+    axes = charts.new_axes(None)
+    Hazards._ratio_axis(axes, pd.DataFrame({"low": [low, 0.9], "high": [1.1, high]}))
+    assert axes.get_xticks().tolist() == ticks

@@ -160,6 +160,13 @@ def test_wrong_options_are_said():
         survival(workspace(SIX), by="colour")
 
 
+def test_curves_of_few_customers_are_drawn_to_the_end():
+    found = survival(workspace(SIX), setting="contract")
+    line = found.plot().get_lines()[0]
+    assert found.curves["key"]["at_risk"].tolist() == [2, 1]
+    assert line.get_xdata()[-1] == pytest.approx(found.curves["key"]["time"].iloc[-1] / MONTH)
+
+
 def test_many_groups_are_drawn_in_part_and_are_all_in_the_table():
     rows = [contract(f"{i}", "2024-01-01", None, region=f"R{i % 9}") for i in range(40)]
     found = survival(workspace(rows), by="region")
