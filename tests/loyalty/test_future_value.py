@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError
-from crmlab.loyalty.future_value import discounted, future_value
+from crmlab.loyalty.future_value import _spend, discounted, future_value
+from crmlab.loyalty.histories import seen
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +117,34 @@ def test_bg_nbd_values_those_who_never_bought_again_more(company):
     assert bg.loc[never, "future"].sum() > pareto.loc[never, "future"].sum()
 
 
-def test_the_best_are_compared_by_customer():
+def test_the_interval_of_the_total_agrees_with_random_draws_of_both_models(company):
+    result = future_value(company, margin=0.1)
+    groups, group = result.fits.histories.groups()
+    (known, model), random = _spend(result.fits), np.random.default_rng(2)
+    weights, times = discounted(36, 0.10)
+    ahead = times[:, None] * 365.25 / 12 / 7
+    totals = []
+    for _draw in range(150):
+        buying, spending = (
+            replace(
+                fit,
+                parameters=np.exp(
+                    random.multivariate_normal(np.log(fit.parameters), fit.covariance)
+                ),
+            )
+            for fit in (result.fits.fit, model)
+        )
+        worth = (weights @ buying.expected(ahead, *seen(groups)))[group]
+        totals.append(0.1 * (1 - result.refunded) * (worth @ spending.expected(*known)))
+    low, high = np.quantile(totals, [0.025, 0.975])
+    row = result.table.iloc[-1]
+    assert row["future_total_low"] == pytest.approx(low, abs=0.2 * (high - low))
+    assert row["future_total_high"] == pytest.approx(high, abs=0.2 * (high - low))
+
+
+def test_the_best_are_compared_by_customer(company):
     # made so by hand: the best fifth of five is one
-    from dataclasses import replace
-
-    import crmlab
-
-    result = future_value(crmlab.load())
+    result = future_value(company)
     five = result.customers.head(5).assign(future=[9.0, 1, 1, 1, 0], so_far=[1.0, 2, 3, 4, 5])
     made = replace(result, customers=five)
     assert made.best_share == pytest.approx(0.75)

@@ -62,6 +62,7 @@ def test_the_difference_and_the_ratio_are_those_of_the_two_rows(alike):
     assert table.loc["beginning"][["difference", "ratio"]].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_intervals_of_difference_and_ratio_hold_as_often_as_they_say():
     """The truth is what very many customers give."""
     from crmlab.loyalty.immortal_time import _difference, _ratio
