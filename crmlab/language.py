@@ -145,6 +145,17 @@ def percent(share: float, decimals: int = 1) -> str:
     return format_percent(share, format=_pattern("#,##0", decimals) + "%", locale=_current)
 
 
+def signed(share: float, decimals: int = 0) -> str:
+    """A change as a percentage that always bears its sign.
+
+    Examples
+    --------
+    >>> signed(0.12), signed(-0.05)
+    ('+12%', '-5%')
+    """
+    return ("+" if share > 0 else "") + percent(share, decimals)
+
+
 def money(value: float, currency: str, decimals: int = 0) -> str:
     """An amount with its currency.
 

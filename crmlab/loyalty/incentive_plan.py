@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, UnknownName
-from crmlab.language import _, currency_name, money, ngettext, number, percent
+from crmlab.language import _, currency_name, money, ngettext, number, percent, signed
 from crmlab.loyalty.incentive_returns import IncentiveReturns, returns
 from crmlab.loyalty.lifecycle import incentives, names_of
-from crmlab.loyalty.offered import arm_names, signed
+from crmlab.loyalty.offered import arm_names
 from crmlab.loyalty.stages import ORDER, stages
 from crmlab.show import charts
 from crmlab.show.result import (

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, money, number
-from crmlab.loyalty.offered import signed
+from crmlab.language import _, money, number, signed
 from crmlab.loyalty.purchases import customer_months, some_customers
 from crmlab.show import charts
 from crmlab.show.result import (

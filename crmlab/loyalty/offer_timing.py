@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, ngettext, number
+from crmlab.language import _, ngettext, number, signed
 from crmlab.loyalty.offered import (
     DAYS,
     NEEDS,
@@ -20,7 +20,6 @@ from crmlab.loyalty.offered import (
     changed,
     of_assignments,
     offered,
-    signed,
 )
 from crmlab.loyalty.offers import COLOURS
 from crmlab.show import charts

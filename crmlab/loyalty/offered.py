@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, signed
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
@@ -193,17 +193,6 @@ def arm_names(arms: Sequence[str]) -> dict[str, str]:
     """What arms are called; one that is not among the usual keeps its name."""
     usual = {"coupon": _("Coupon"), "points": _("Double points"), "holdout": _("Holdout")}
     return {arm: usual.get(arm, arm) for arm in arms}
-
-
-def signed(share: float, decimals: int = 0) -> str:
-    """A change as a percentage that always bears its sign.
-
-    Examples
-    --------
-    >>> signed(0.12), signed(-0.05)
-    ('+12%', '-5%')
-    """
-    return ("+" if share > 0 else "") + percent(share, decimals)
 
 
 def changed(row: pd.Series) -> str:

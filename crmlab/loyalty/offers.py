@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, money, ngettext, number, percent
+from crmlab.language import _, money, ngettext, number, percent, signed
 from crmlab.loyalty.offered import (
     FEWEST,
     NEEDS,
@@ -19,7 +19,6 @@ from crmlab.loyalty.offered import (
     arm_names,
     changed,
     offered,
-    signed,
 )
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure

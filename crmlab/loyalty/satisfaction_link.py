@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, percent, signed
 from crmlab.loyalty.answers import (
     TIED_FROM,
     answers_of,
@@ -672,10 +672,7 @@ def _bent(found: Coefficients, judged: Sequence[int]) -> float:
 
 def _signed(ratio: float) -> str:
     """A ratio as a change in percent."""
-    if np.isnan(ratio):
-        return _("not known")
-    sign = "+" if ratio >= 1 else ""
-    return sign + percent(ratio - 1, 0)
+    return _("not known") if np.isnan(ratio) else signed(ratio - 1)
 
 
 def _ratios(row: pd.Series) -> dict[str, str]:

@@ -8,7 +8,8 @@ import pytest
 
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.loyalty.offered import offered, signed
+from crmlab.language import signed
+from crmlab.loyalty.offered import offered
 
 AS_OF = "2025-12-31"
 
