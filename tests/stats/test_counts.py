@@ -77,6 +77,18 @@ def test_errors_are_near_those_of_leaving_out_one_cluster_after_the_other(panel,
     assert found.freedom == count - 1
 
 
+def test_with_few_clusters_the_errors_are_nearly_those_of_leaving_each_out():
+    counts = np.array([410, 520, 480, 600, 390, 470, 505, 450, 530, 495, 420, 580])
+    design, who = np.column_stack([np.ones(12), np.tile([0, 1], 6)]), np.repeat(range(6), 2)
+    found = poisson(counts, design, clusters=who)
+    without = [
+        poisson(counts[who != one], design[who != one], clusters=who[who != one]).coefficients
+        for one in range(6)
+    ]
+    full = np.sqrt(5 / 6 * np.sum((np.array(without) - found.coefficients) ** 2, axis=0))
+    np.testing.assert_allclose(found.errors, full, rtol=0.01)
+
+
 def test_with_many_clusters_the_errors_are_those_of_the_sandwich():
     random = np.random.default_rng(5)
     cluster = np.repeat(np.arange(1500), 3)

@@ -45,6 +45,13 @@ def test_the_likelihood_is_that_of_a_binomial_with_a_normal_log_ratio():
     assert found.noise == pytest.approx(abs(best.x[2]), abs=0.03)
     assert found.spread == pytest.approx(abs(best.x[3]), abs=0.03)
 
+    def fallen(spread):
+        others = minimize(lambda part: fall([*part, spread]), best.x[:3], method="Nelder-Mead")
+        return 2 * (others.fun - best.fun)
+
+    # χ² with 1 at 5% is 3.84; the interval ends on a grid.
+    assert fallen(found.high) < 3.9 and fallen(found.high + 0.02) > 3.84
+
 
 def test_customers_who_differ_keep_a_part_of_their_own_and_it_is_near_the_truth():
     *counts, deviation = drawn(0.6)
