@@ -219,7 +219,7 @@ def _silences(crm: Workspace, silence: int) -> Stays:
     found = crm.query("first_lapses", silence=silence)
     first, last = pd.Timestamp(crm.first_day), pd.Timestamp(crm.as_of)
     begun, lapsed = found["first_day"], found["quiet_since"] + pd.Timedelta(days=silence)
-    origin = found["customer_id"].map(known_since(crm, found))
+    origin = known_since(crm, found).set_axis(found.index)
     before = origin < first
     # From then on a silence that began before the data is seen too.
     seen = first + pd.Timedelta(days=silence - 1)

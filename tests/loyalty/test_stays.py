@@ -276,6 +276,11 @@ def test_nobody_watched_is_said_with_the_reasons():
         stays(workspace(bought(A=[AS_OF])))
 
 
+def test_data_of_refunds_alone_are_said():
+    with pytest.raises(NotEnoughData, match="no customers"):
+        stays(workspace([order("A", "2025-01-01", -5.0)]))
+
+
 def test_contracts_without_any_other_date_cannot_be_watched():
     crm = from_frames({"customers": pd.DataFrame([contract("A", "2024-01-01", None)])})
     with pytest.raises(NotEnoughData, match="no dates"):
