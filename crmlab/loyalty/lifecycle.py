@@ -126,7 +126,7 @@ class Lifecycle(Result):
                 lost=percent(row.loc["lost", "share"], 0),
             )
         most = self.table.loc[self.table["share"].idxmax()]
-        return _("Most customers are in the stage {stage}: {share}").format(
+        return _("The largest stage is {stage}, with {share} of the customers").format(
             stage=names_of([most["stage"]])[most["stage"]], share=percent(most["share"], 0)
         )
 

@@ -184,7 +184,7 @@ def test_rules_can_be_changed():
     )
     result = lifecycle(workspace(BOUGHT), rules=own)
     assert result.table["stage"].tolist() == ["VIP", "rest"]
-    assert result.title().startswith("Most customers are in the stage rest")
+    assert result.title().startswith("The largest stage is rest")
     assert "VIP if last_year ≥ 15; rest otherwise." in result.definition.method
     result.plot()
 
