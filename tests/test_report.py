@@ -400,6 +400,24 @@ def test_cells_that_lack_another_column_than_the_section_around_them_say_so(meas
     assert (left.title, left.columns()) == ("Recency", "orders.region")
 
 
+def test_the_same_reason_to_end_is_said_once_for_a_heading():
+    cells = [
+        markdown("why", "## Groups", section="groups"),
+        code("hand", "1", section="hand"),
+        code("show", "2", section="groups"),
+        markdown("more", "## More", section="more"),
+        code("again", "3", section="more"),
+    ]
+    for place in (1, 2, 4):
+        leave_out.end_section(cells[place], "Too few.")
+    shortened, gone = leave_out.cut_short(new_notebook(cells=cells))
+    assert [(one.title, one.reason()) for one in gone] == [
+        ("Groups", "Too few."),
+        ("More", "Too few."),
+    ]
+    assert [cell.id for cell in shortened.cells] == ["why", "hand", "more", "again"]
+
+
 def test_a_section_may_ask_for_a_column_itself():
     notebook = new_notebook(
         cells=[markdown("a", "## By region", section="x", needs=["orders.region"])]

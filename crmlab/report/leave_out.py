@@ -168,7 +168,7 @@ def cut_short(notebook: NotebookNode) -> tuple[NotebookNode, list[LeftOut]]:
     """The executed notebook without what follows where a section ended, and those sections.
 
     From the cell that found too few rows to the end of its section the cells are replaced by a
-    note with the reason. What the section showed before stays.
+    note with the reason, once for each heading. What the section showed before stays.
 
     Parameters
     ----------
@@ -183,8 +183,10 @@ def cut_short(notebook: NotebookNode) -> tuple[NotebookNode, list[LeftOut]]:
         kept.extend(cells[:place])
         if place < len(cells):
             reason = _too_few(cells[place])
-            gone.append(LeftOut(section(cells[0]), _title(cells, above), "", {}, too_few=reason))
-            kept.append(_end_note(cells[place], reason))
+            left = LeftOut(section(cells[0]), _title(cells, above), "", {}, too_few=reason)
+            if (left.title, reason) not in [(one.title, one.too_few) for one in gone]:
+                gone.append(left)
+                kept.append(_end_note(cells[place], reason))
         above = _last_heading(cells) or above
     shortened = deepcopy(notebook)
     shortened.cells = deepcopy(kept)
