@@ -40,10 +40,6 @@ class CountRegression(NamedTuple):
         Clusters less one.
     log_likelihood : float
         Poisson's, given the sums of the groups where groups are absorbed; without the factorials.
-    rows, groups, clusters : int
-        Counts that tell something, and of how many groups (0: none absorbed) and clusters.
-    silent : int
-        Groups left out because all their counts are zero: they say nothing of ratios.
     """
 
     names: tuple[str, ...]
@@ -51,10 +47,6 @@ class CountRegression(NamedTuple):
     covariance: Array
     freedom: int
     log_likelihood: float
-    rows: int
-    groups: int
-    clusters: int
-    silent: int
 
     @property
     def errors(self) -> Array:
@@ -99,7 +91,6 @@ class _Data(NamedTuple):
     starts: Places
     sizes: Places
     clusters: Places
-    silent: int
 
     @property
     def absorbed(self) -> bool:
@@ -128,7 +119,8 @@ def poisson(
         What the expected count is in proportion to, such as days; rows with none are left out.
     groups : array_like, shape (rows,), optional
         Such as the customer: each has a level of its own, which is not estimated but conditioned
-        on. Columns that do not vary within any group cannot be told apart from the levels.
+        on; a group whose counts are all zero says nothing of ratios, and is left out. Columns that
+        do not vary within any group cannot be told apart from the levels.
     clusters : array_like, shape (rows,)
         Rows of different clusters are independent; the rows of a group are of one cluster.
     names : sequence of str, optional
@@ -194,10 +186,6 @@ def poisson(
         covariance / np.outer(scale, scale),
         many - 1,
         likelihood,
-        len(data.counts),
-        len(data.starts),
-        many,
-        data.silent,
     )
 
 
@@ -222,20 +210,19 @@ def _prepared(
     if groups is None:
         made = np.unique(cluster[kept], return_inverse=True)[1]
         none = np.zeros(0, np.intp)
-        return _Data(count[kept], columns[kept], np.log(open_to[kept]), none, none, made, 0)
+        return _Data(count[kept], columns[kept], np.log(open_to[kept]), none, none, made)
     group = np.unique(np.asarray(groups), return_inverse=True)[1]
     total = np.bincount(group, count)
     first = np.full(len(total), -1)
     first[group[::-1]] = cluster[::-1]
     if (first[group] != cluster).any():
         raise CrmlabError(_("The rows of a group must be of one cluster."))
-    silent = int((total == 0).sum())
     rows = np.flatnonzero(kept & (total[group] > 0))
     rows = rows[np.argsort(group[rows], kind="stable")]
     _groups, starts, sizes = np.unique(group[rows], return_index=True, return_counts=True)
     made = np.unique(cluster[rows], return_inverse=True)[1]
     return _Data(
-        count[rows], columns[rows], np.log(open_to[rows]), starts, sizes, made, silent
+        count[rows], columns[rows], np.log(open_to[rows]), starts, sizes, made
     )  # fmt: skip
 
 

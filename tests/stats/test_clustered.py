@@ -16,6 +16,15 @@ def test_a_share_of_unclustered_trials_is_wilsons():
     assert (found.low, found.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
 
 
+def test_two_estimates_together_are_held_against_hotellings_distribution():
+    # Wald's 5 with 9 degrees of freedom: 5/2 · 8/9 as F with 2 and 8.
+    chance = clustered.wald_chance([2.0, 1.0], np.eye(2), 9)
+    assert chance == pytest.approx(0.170788, abs=1e-6)
+    assert math.isnan(clustered.wald_chance([2.0, 1.0], np.zeros((2, 2)), 9))
+    assert math.isnan(clustered.wald_chance([2.0, 1.0], np.eye(2), 1))
+    assert math.isnan(clustered.wald_chance([], np.eye(0), 9))
+
+
 def test_weights_that_are_all_alike_change_nothing():
     hits, ones = np.array([1, 0, 1, 1, 0, 1]), np.ones(6)
     plain = clustered.share(hits, ones)

@@ -30,7 +30,6 @@ def test_absorbed_levels_are_those_of_a_dummy_for_every_group(panel):
     family = sm.families.Poisson()
     fit = sm.GLM(counts[rows], dummies, family=family, offset=np.log(exposure[rows])).fit()
     np.testing.assert_allclose(found.coefficients, fit.params[:3], rtol=1e-7)
-    assert found.silent == 40 - some.sum()
 
 
 def test_the_likelihood_is_that_of_the_counts_given_their_sums(panel):
@@ -50,7 +49,6 @@ def test_without_groups_it_is_poissons_regression(panel):
     family = sm.families.Poisson()
     fit = sm.GLM(counts, design, family=family, offset=np.log(exposure)).fit()
     np.testing.assert_allclose(found.coefficients, fit.params, rtol=1e-7)
-    assert found.groups == 0
 
 
 @pytest.mark.parametrize("absorbed", [True, False])
@@ -130,7 +128,6 @@ def test_exposure_counts_in_proportion_and_rows_without_any_are_left_out():
         clusters=groups,
     )
     assert found.coefficients == pytest.approx([0], abs=1e-9)
-    assert found.rows == 4
 
 
 def test_an_f_test_of_one_column_is_its_t_test(panel):
