@@ -191,6 +191,7 @@ class Survival(Result):
             self._rates(),
             self._test(),
             self._words(),
+            self._late(),
             self._small(),
             self._returned(),
             self._check(),
@@ -321,6 +322,26 @@ class Survival(Result):
 
     def _words(self) -> str:
         return " ".join(part for part in (self.groups.words(), self.found.watched_late()) if part)
+
+    def _late(self) -> str:
+        """Groups of which the beginning was not seen, so that the curve is not of all of them."""
+        if self.groups.landmark:
+            return ""
+        frame = self.groups.frame
+        first = frame.groupby(self.groups.by)["entry"].min() if self.groups.by else None
+        parts = [
+            _("{group} {months} months").format(
+                group=self._group(name), months=number(entry / MONTH, 1)
+            )
+            for name in self.curves
+            if (entry := float(frame["entry"].min() if first is None else first[name])) >= MONTH
+        ]
+        if not parts:
+            return ""
+        return _(
+            "Of these groups nobody was watched from the beginning, but only after: {parts}. Their "
+            "shares are of those who were still there by then."
+        ).format(parts=_("; ").join(parts))
 
     def _small(self) -> str:
         """Whether late entry leaves so few at risk at first that they decide the curve."""
@@ -500,7 +521,8 @@ def survival(
     parts = {name: frame[frame[groups.by] == name] for name in groups.order} or {"": frame}
     drawn = {name: curve_of(part, confidence) for name, part in parts.items()}
     rows = [
-        ({groups.by: name} if groups.by else {}) | _row(parts[name], drawn[name], confidence)
+        ({groups.by: name} if groups.by else {})
+        | _row(parts[name], drawn[name], confidence, landmark=groups.landmark)
         for name in parts
     ]
     return Survival(
@@ -551,11 +573,16 @@ def staying(curve: pd.DataFrame, months: int, name: str) -> dict[str, float]:
     return {name: at["survival"], f"{name}_low": at["low"], f"{name}_high": at["high"]}
 
 
-def _row(part: pd.DataFrame, curve: pd.DataFrame, confidence: float) -> dict[str, Any]:
+def _row(
+    part: pd.DataFrame, curve: pd.DataFrame, confidence: float, *, landmark: bool
+) -> dict[str, Any]:
     row = leaving(part, confidence)
     row["median_months"] = curves.quantile(curve).value / MONTH
     for after in (12, 24):
-        row |= staying(curve, after, f"stay_{after}")
+        found = staying(curve, after, f"stay_{after}")
+        # Of customers who are all watched late nothing is known before the first of them ends.
+        begun = landmark or part["entry"].min() < MONTH or curve["time"].iloc[0] <= after * MONTH
+        row |= found if begun else dict.fromkeys(found, np.nan)
     return row
 
 

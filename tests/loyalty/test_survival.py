@@ -75,6 +75,18 @@ def test_what_was_not_watched_so_long_is_missing_and_said():
     assert found.alt()
 
 
+def test_of_a_beginning_that_nobody_saw_nothing_is_said():
+    # Both contracts had run for a year as the data began; one ended half a year later.
+    old = [contract("a", "2023-01-01", "2024-06-30"), contract("b", "2023-01-01", None)]
+    found = survival(workspace(old), by=None)
+    assert np.isnan(found.table["stay_12"].iloc[0])
+    assert found.table["stay_24"].iloc[0] == 0.5
+    assert "only after: all customers 12.0 months" in found.reading()
+    assert (
+        "only after" not in survival(workspace([*old, contract("c", "2024-02-01", None)])).reading()
+    )
+
+
 def test_all_together_have_one_row_and_no_test():
     found = survival(workspace(SIX), by=None)
     assert found.table["customers"].tolist() == [6]
