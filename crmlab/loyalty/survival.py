@@ -268,7 +268,8 @@ class Survival(Result):
                 group=self._name(row),
                 rate=percent(row["leaving"]),
                 low=percent(row["low"]),
-                high=percent(row["high"]),
+                # of the rate; no more than all can leave
+                high=percent(min(row["high"], 1.0)),
                 events=number(row["events"]),
                 months=number(row["person_months"]),
             )

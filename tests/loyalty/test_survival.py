@@ -172,6 +172,12 @@ def test_wrong_options_are_said():
         survival(workspace(SIX), by="colour")
 
 
+def test_no_more_than_all_are_said_to_leave_in_a_month():
+    found = survival(workspace([*SIX, contract("g", "2025-12-01", None, "potential")]))
+    assert found.table.set_index("tier").loc["potential", "high"] > 1
+    assert "Potential 0.0% (0.0% to 100.0%; 0 in 1 months)" in found.reading()
+
+
 def test_curves_of_few_customers_are_drawn_to_the_end():
     found = survival(workspace(SIX), setting="contract")
     line = found.plot().get_lines()[0]
