@@ -133,3 +133,12 @@ def test_the_picture_and_its_words(company):
     assert "rank correlation" in result.alt()
     crmlab.set_language("zh_CN")
     assert "α" in result.title()
+
+
+def test_questionnaires_that_leave_a_rating_out_are_counted():
+    frame = said().astype({"identification": "Int64"})
+    frame.loc[[0, 5], "identification"] = pd.NA
+    result = loyalty_reliability(from_frames({"surveys": frame}))
+    assert (result.alpha.n, result.incomplete) == (10, 2)
+    assert "2 questionnaires (not all items answered)" in result.reading()
+    assert result.definition.exclusions[-1].count == 2
