@@ -89,7 +89,7 @@ class PointsProgramme(Result):
         return dict.fromkeys(["value", "low", "high"], "sized")
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
-        return {"item": item_names(), "unit": unit_names()}
+        return {"figure": item_names(), "unit": unit_names()}
 
     def title(self) -> str:
         lift, needed = self._item("lift"), self._item("multiple_break_even")
@@ -156,7 +156,7 @@ class PointsProgramme(Result):
         shares = self.table[self.table["unit"] == "share"].dropna(subset=["value"])
         parts = [
             _("{item} {value}").format(
-                item=names[row["item"]], value=self._share(row)
+                item=names[row["figure"]], value=self._share(row)
             )
             for _index, row in shares.iterrows()
         ]  # fmt: skip
@@ -165,15 +165,15 @@ class PointsProgramme(Result):
     # --- the words
 
     def _item(self, code: str) -> pd.Series | None:
-        row = self.table.set_index("item").loc[code]
+        row = self.table.set_index("figure").loc[code]
         return row if np.isfinite(row["value"]) else None
 
     def _intervals(self) -> bool:
         """Whether any item has one; the range of the liability is none."""
-        return bool(self.table.loc[self.table["item"] != "liability", "low"].notna().any())
+        return bool(self.table.loc[self.table["figure"] != "liability", "low"].notna().any())
 
     def _value(self, code: str) -> float:
-        return float(self.table.set_index("item")["value"][code])
+        return float(self.table.set_index("figure")["value"][code])
 
     @staticmethod
     def _share(row: pd.Series) -> str:
@@ -385,7 +385,7 @@ def points_programme(
     Returns
     -------
     PointsProgramme
-        `.table` has a row per item: item, value, low, high, unit (points, share or money); NaN
+        `.table` has a row per figure: figure, value, low, high, unit (points, share or money); NaN
         where it cannot be told. The range of the liability is of assumptions, not a confidence
         interval.
 
@@ -426,7 +426,7 @@ def points_programme(
     rows = [
         (code, *items.get(code, NOTHING)[:3], unit) for code, unit in UNITS.items()
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["item", "value", "low", "high", "unit"])
+    table = pd.DataFrame(rows, columns=["figure", "value", "low", "high", "unit"])
     members = int((frame["orders"] > 0).sum())
     left = _exclusions(frame, crm.settings.record, found)
     return PointsProgramme(

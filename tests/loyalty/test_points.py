@@ -43,7 +43,7 @@ FEW = [
 
 
 def items(result):
-    return result.table.set_index("item")
+    return result.table.set_index("figure")
 
 
 def test_points_earned_redeemed_and_owed_are_counted():
