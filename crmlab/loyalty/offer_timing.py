@@ -190,9 +190,9 @@ class OfferTiming(Result):
             return ""
         text = (
             _(
-                "Before the offer the arms already moved apart by more than chance (probability "
-                "{chance}), which an offer drawn at random cannot bring about: the figures are in "
-                "doubt."
+                "Before the offer the arms already moved apart by more than chance usually does "
+                "(probability {chance}). An offer cannot do that before it is made: either this is "
+                "one of the rare draws, or the draw was not random."
             )
             if self.before_chance < 1 - self.confidence
             else _(
