@@ -350,7 +350,7 @@ def test_a_few_mapped_orders_give_the_figures_worked_out_by_hand(bought):
 
 def test_what_orders_alone_cannot_say_of_loyalty_is_left_out_by_name(bought):
     left = {one.section: one.columns() for one in bought.report.left_out}
-    assert left["four-cases"] == "surveys.customer_id, surveys.answered_at, surveys.overall"
+    assert left["four-cases"] == "surveys.customer_id, surveys.overall, surveys.answered_at"
     assert left["offers"].startswith("assignments.customer_id")
     assert "loyalty.offers" not in bought.measures
     few = {one.section: one.reason() for one in bought.report.left_out if one.too_few}
