@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.language import _
+from crmlab.language import _, set_close
 from crmlab.show.charts import house_style, png
 from crmlab.show.display import bundle, words_bundle
 
@@ -55,7 +55,7 @@ def explorer(
         picture.update(data, metadata=metadata, raw=True)
         sentence.update(_sentence(words, now), raw=True)
         # shown among the controls, where it is not kept in the notebook
-        display(_for_screen_readers(words(**now)), raw=True)
+        display(_for_screen_readers(set_close(words(**now))), raw=True)
 
     errors = interactive_output(follow, dict(controls))
     display(_box_with_words(VBox([*controls.values(), errors])), raw=True)
@@ -78,7 +78,7 @@ def _drawn(
 ) -> tuple[dict[str, object], dict[str, object]]:
     move(**values)
     with house_style():
-        return bundle(png(figure), words(**values))
+        return bundle(png(figure), set_close(words(**values)))
 
 
 def _sentence(words: Callable[..., str], values: Mapping[str, Any]) -> dict[str, object]:
