@@ -13,6 +13,7 @@ import pandas as pd
 from crmlab.data.questionnaires import CONVENIENCE
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, current_language, ngettext, number, percent
+from crmlab.loyalty.answers import listed
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -228,11 +229,7 @@ class PriceMeter(Result):
                 count=number(self.inconsistent),
                 value=number(self._row("optimal")["with_all"], 1),
             )
-        if self.others:
-            said += " " + _("Left out besides: {reasons}.").format(
-                reasons=_("; ").join(each.words() for each in self.others)
-            )
-        return said
+        return f"{said} {listed(self.others)}" if self.others else said
 
     def _caution(self) -> str:
         return _(
@@ -315,7 +312,7 @@ def van_westendorp(crm: Workspace) -> PriceMeter:
     Raises
     ------
     NotEnoughData
-        If nobody answers all four questions with prices in order.
+        If nobody who counts answers all four questions with prices in order.
 
     Notes
     -----
@@ -361,9 +358,9 @@ def _answers(crm: Workspace) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
     prices = named.pivot_table("value", "response_id", "item", aggfunc="first")
     prices = prices.reindex(columns=list(QUESTIONS)).astype(float)
     surveys = crm.surveys.drop_duplicates("response_id").set_index("response_id")
-    prices = prices.join(
-        surveys.reindex(columns=["customer_id", "weight", "mode"]), how="inner"
-    ).reset_index()
+    lost = ~prices.index.isin(surveys.index)
+    prices = prices[~lost].join(surveys.reindex(columns=["customer_id", "weight", "mode"]))
+    prices = prices.reset_index()
     weighted = bool(prices["weight"].notna().any())
     if not weighted:
         prices["weight"] = 1.0
@@ -376,14 +373,18 @@ def _answers(crm: Workspace) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
         _("not all four prices given"): prices[list(QUESTIONS)].isna().any(axis=1),
         _("a price below 0"): (prices[list(QUESTIONS)] < 0).any(axis=1),
     }
-    exclusions = []
+    exclusions = [Exclusion.of_questionnaires(_("not among the surveys"), int(lost.sum()))]
     for reason, out in steps.items():
         gone = out.reindex(prices.index).fillna(False).to_numpy(bool)
         prices = prices[~gone]
         exclusions.append(Exclusion.of_questionnaires(reason, int(gone.sum())))
     frame = prices.rename(columns={"customer_id": "customer"})
     frame = frame[["customer", "weight", *QUESTIONS]].reset_index(drop=True)
-    return frame, tuple(each for each in exclusions if each.count)
+    left_out = tuple(each for each in exclusions if each.count)
+    if frame.empty:
+        none = _("No questionnaire with prices counts.")
+        raise NotEnoughData(f"{none} {listed(left_out)}")
+    return frame, left_out
 
 
 def _point(name: str, kept: pd.DataFrame, everyone: pd.DataFrame) -> dict[str, object]:

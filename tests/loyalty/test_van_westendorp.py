@@ -137,3 +137,18 @@ def test_what_is_missing_is_named():
         van_westendorp(none)
     with pytest.raises(NotEnoughData, match="1 name them out of order"):
         van_westendorp(workspace([(30, 20, 10, 5)]))
+
+
+def test_prices_without_a_row_of_the_surveys_are_counted():
+    crm = workspace(FIVE)
+    some = from_frames({"answers": crm.answers, "surveys": crm.surveys.iloc[:3]})
+    result = van_westendorp(some)
+    assert len(result.answers) == 3
+    assert [(one.count, one.reason) for one in result.others] == [(2, "not among the surveys")]
+    assert "2 questionnaires (not among the surveys)" in result.reading()
+
+
+def test_where_no_prices_count_the_message_says_why():
+    crm = workspace(FIVE, mode="call_centre")
+    with pytest.raises(NotEnoughData, match=r"counts\. Left out: 5 questionnaires \(asked when"):
+        van_westendorp(crm)
