@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.errors import CrmlabError
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.loyalty.histories import MODEL_NAMES, Array, Cohort, Fits, Model, Unit, fits, seen
 from crmlab.loyalty.purchases import NEEDS, Occasion
@@ -24,7 +24,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats.intervals import check_confidence
-from crmlab.stats.tiers import Tiers, customer_tiers
+from crmlab.stats.tiers import Tiers, known_tiers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -297,7 +297,7 @@ def alive(
             _("weeks is a number above 0, such as 13; it is {weeks}.").format(weeks=repr(weeks))
         )
     found = fits(crm, model, cohort=cohort, unit=unit, occasion=occasion, until=until)
-    tiers = _tiers(crm)
+    tiers = known_tiers(crm)
     customers = found.histories.frame[
         ["customer_id", "fitted", "frequency", "recency_days", "age_days"]
     ].rename(columns={"fitted": "won"})
@@ -326,16 +326,6 @@ def alive(
         found,
         confidence,
     )
-
-
-def _tiers(crm: Workspace) -> Tiers | None:
-    """The tiers of the customers; none where there is no money to make them from."""
-    if not crm.has("orders", "amount"):
-        return None
-    try:
-        return customer_tiers(crm)
-    except NotEnoughData:
-        return None
 
 
 def _table(

@@ -27,7 +27,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats import weighted
 from crmlab.stats.multiplicity import holm
-from crmlab.stats.tiers import Tiers, customer_tiers
+from crmlab.stats.tiers import Tiers, known_tiers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -402,7 +402,7 @@ def loyalty_layers(
                 "table to have fewer layers."
             ).format(names=_(", ").join(layer_names().get(name, name) for name in scores))
         )
-    tiers = _tiers_of(crm)
+    tiers = known_tiers(crm)
     customers = every.assign(
         tier=_tier(every.index, tiers),
         pattern=_pattern(every, cut),
@@ -445,15 +445,6 @@ def layer_scores(found: Measured) -> pd.DataFrame:
             alike = np.full(len(codes), 1 / len(codes))
             columns[layer] = indices(found.scores[codes].to_numpy(float), alike, LEAST)
     return pd.DataFrame(columns, index=found.scores.index)
-
-
-def _tiers_of(crm: Workspace) -> Tiers | None:
-    if not crm.has("orders", "customer_id", "ordered_at", "amount"):
-        return None
-    try:
-        return customer_tiers(crm)
-    except NotEnoughData:  # nobody brought more than nothing
-        return None
 
 
 def _tier(customers: pd.Index, tiers: Tiers | None) -> pd.Series:

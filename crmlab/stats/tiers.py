@@ -314,6 +314,33 @@ def customer_tiers(
     return Tiers(table[columns], filled, value, crm.settings.currency)
 
 
+def known_tiers(crm: Any) -> Tiers | None:
+    """The tiers of a workspace; none where there is no money to make them from.
+
+    Parameters
+    ----------
+    crm : Workspace
+
+    Returns
+    -------
+    Tiers or None
+        None without orders of customers with day and amount, and where nobody brought more than
+        nothing.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> known_tiers(from_frames({"orders": pd.DataFrame({"order_id": ["1"]})})) is None
+    True
+    """
+    if not crm.has("orders", "customer_id", "ordered_at", "amount"):
+        return None
+    try:
+        return customer_tiers(crm)
+    except NotEnoughData:
+        return None
+
+
 def per_year(crm: Tables) -> float:
     """The factor that turns a sum over the period of the data into one over 12 months."""
     return _DAYS_PER_YEAR / ((crm.as_of - crm.first_day).days + 1)

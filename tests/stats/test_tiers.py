@@ -12,6 +12,7 @@ from crmlab.language import set_language
 from crmlab.stats.tiers import (
     assign,
     customer_tiers,
+    known_tiers,
     per_year,
     tier_names,
     tier_rules,
@@ -175,6 +176,13 @@ def test_thresholds_are_said_in_money():
 def test_tiers_go_by_revenue_or_profit_only():
     with pytest.raises(CrmlabError, match="'weight'"):
         customer_tiers(workspace(), value="weight")
+
+
+def test_without_money_nobody_has_a_known_tier():
+    orders = pd.DataFrame({"order_id": ["1"], "customer_id": ["A"], "ordered_at": ["2024-01-01"]})
+    assert known_tiers(from_frames({"orders": orders})) is None
+    assert known_tiers(workspace(amounts=(0.0, -5.0))) is None
+    assert known_tiers(workspace()).order == customer_tiers(workspace()).order
 
 
 def test_labels_follow_the_language():
