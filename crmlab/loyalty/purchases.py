@@ -187,11 +187,10 @@ def customer_months(crm: Workspace) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per customer who has a purchase and whole calendar month, by customer and month:
-        customer_id, month (its first day), orders, days (with a purchase), promoted (orders that
-        name a promotion), amount, list_price, discount, cost, refunded (money; 0 where nothing is
-        known), cost_known (orders), since (day from which the customer is known: acquired_on, else
-        the first purchase). Months before `since` are among them: leave them out where a
-        customer could not have bought yet.
+        customer_id, month (its first day), orders, promoted (orders that name a promotion), amount,
+        refunded (money; 0 where nothing is known), since (day from which the customer is known:
+        acquired_on, else the first purchase). Months before `since` are among them: leave them out
+        where a customer could not have bought yet.
 
     Raises
     ------
@@ -230,7 +229,7 @@ def customer_months(crm: Workspace) -> pd.DataFrame:
         [history["customer_id"], months], names=["customer_id", "month"]
     )
     filled = found.drop(columns="year").set_index(["customer_id", "month"]).reindex(grid)
-    counts = ["orders", "days", "promoted", "cost_known"]
+    counts = ["orders", "promoted"]
     filled = filled.fillna(0).astype(dict.fromkeys(counts, "int64")).reset_index()
     return filled.assign(since=filled["customer_id"].map(known_since(crm, history)))
 

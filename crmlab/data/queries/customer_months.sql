@@ -2,8 +2,8 @@
 -- row.
 -- A purchase is an order whose amount is zero, positive or unknown; an order with a negative amount is a
 -- cancellation or refund, and is counted beside: a month that has nothing else keeps its row.
--- days are the days with a purchase; orders the purchases; promoted those that name a promotion.
--- amount, list_price, discount and cost add up what is known of the purchases; refunded is what was taken back.
+-- orders are the purchases; promoted those that name a promotion.
+-- amount adds up what is known of the purchases; refunded is what was taken back.
 -- Orders without a customer or without a day are left out here; the query orders_accounting counts them.
 -- Ordered by: customer_id, year, month
 SELECT
@@ -11,13 +11,8 @@ SELECT
   CAST(EXTRACT(YEAR FROM ordered_at) AS BIGINT) AS year,
   CAST(EXTRACT(MONTH FROM ordered_at) AS BIGINT) AS month,
   COUNT(CASE WHEN amount < 0 THEN NULL ELSE 1 END) AS orders,
-  COUNT(DISTINCT CASE WHEN amount < 0 THEN NULL ELSE CAST(ordered_at AS DATE) END) AS days,
   COUNT(CASE WHEN amount < 0 THEN NULL ELSE promotion END) AS promoted,
   CAST(SUM(CASE WHEN amount >= 0 THEN amount END) AS DOUBLE PRECISION) AS amount,
-  CAST(SUM(CASE WHEN amount >= 0 THEN list_price END) AS DOUBLE PRECISION) AS list_price,
-  CAST(SUM(CASE WHEN amount >= 0 THEN discount END) AS DOUBLE PRECISION) AS discount,
-  COUNT(CASE WHEN amount >= 0 THEN cost END) AS cost_known,
-  CAST(SUM(CASE WHEN amount >= 0 THEN cost END) AS DOUBLE PRECISION) AS cost,
   CAST(COALESCE(SUM(CASE WHEN amount < 0 THEN -amount END), 0) AS DOUBLE PRECISION) AS refunded
 FROM orders
 WHERE
