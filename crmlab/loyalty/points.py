@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, money, number, percent
+from crmlab.language import _, money, ngettext, number, percent
+from crmlab.loyalty.answers import listed
 from crmlab.loyalty.offered import NEEDS as OFFERED
 from crmlab.loyalty.offered import Offered, offered
 from crmlab.loyalty.offers import compared, differences, setting
@@ -70,6 +71,8 @@ class PointsProgramme(Result):
         The experiment; None where there is none.
     no_experiment : str
         Why there is none, in words.
+    overdrawn : int
+        Customers who redeemed more than they earned in the data; outstanding of them is nothing.
     exclusions : tuple of Exclusion
     confidence : float
     """
@@ -82,6 +85,7 @@ class PointsProgramme(Result):
     silent_days: int
     offered: Offered | None
     no_experiment: str
+    overdrawn: int
     exclusions: tuple[Exclusion, ...]
     confidence: float
 
@@ -148,6 +152,7 @@ class PointsProgramme(Result):
             self._programme(),
             self._experiment(),
             intervals_in_brackets(self.confidence) if self._intervals() else "",
+            self._left_out(),
         ]
         return "\n\n".join(part for part in parts if part)
 
@@ -210,26 +215,53 @@ class PointsProgramme(Result):
         if self._item("outstanding") is None:
             return ""
         breakage, owed = self._item("breakage"), self._item("liability")
-        said = _("Outstanding are {points} points.").format(
-            points=number(self._value("outstanding"))
-        )
+        said = [
+            _("Outstanding are {points} points.").format(points=number(self._value("outstanding")))
+        ]
+        if self.overdrawn:
+            said.append(
+                ngettext(
+                    "{count} customer redeemed more than was earned in the data; nothing counts as "
+                    "outstanding there.",
+                    "{count} customers redeemed more than they earned in the data; nothing counts "
+                    "as outstanding there.",
+                    self.overdrawn,
+                ).format(count=number(self.overdrawn))
+            )
         if breakage is not None:
-            said += " " + _(
-                "{share} of them belong to customers who have ordered nothing for {days} days; it "
-                "is an assumption that these are never redeemed, and the others are."
-            ).format(share=self._share(breakage), days=number(self.silent_days))
+            said.append(
+                _(
+                    "{share} of them belong to customers who have ordered nothing for {days} days; "
+                    "it is an assumption that these are never redeemed, and the others are."
+                ).format(share=self._share(breakage), days=number(self.silent_days))
+            )
+        elif self._value("outstanding") > 0:
+            said.append(
+                _(
+                    "How many of them belong to customers who have ordered nothing for {days} days "
+                    "cannot be known: the data are shorter. silent_days=… asks for fewer."
+                ).format(days=number(self.silent_days))
+            )
         if owed is not None:
-            said += " " + _(
+            said.append(self._liability(owed, breakage is not None))
+        return " ".join(said)
+
+    def _liability(self, owed: pd.Series, with_breakage: bool) -> str:
+        text = (
+            _(
                 "At {cost} a point the company owes {value}: {low} if no larger share is redeemed "
                 "than so far, {high} if all are."
-            ).format(
-                cost=money(self.point_cost, self.context.currency, 3),
-                **{
-                    name: money(owed[name], self.context.currency)
-                    for name in ("value", "low", "high")
-                },
             )
-        return said
+            if with_breakage
+            else _(
+                "At {cost} a point the company owes from {low}, if no larger share is redeemed "
+                "than so far, to {high}, if all are."
+            )
+        )
+        values = {
+            name: money(owed[name], self.context.currency) for name in ("value", "low", "high")
+        }
+        return text.format(cost=money(self.point_cost, self.context.currency, 3), **values)
 
     def _programme(self) -> str:
         share, needed = self._item("cost_of_margin"), self._item("programme_break_even")
@@ -306,6 +338,10 @@ class PointsProgramme(Result):
             "As orders differ so much in value, money alone cannot tell whether it paid; the lift "
             "says more, if the orders it brought earn what others do."
         )  # fmt: skip
+
+    def _left_out(self) -> str:
+        part = self.offered.part if self.offered else ""
+        return listed(self.exclusions, part) if self.exclusions else part
 
     def _define(self) -> Definition:
         return Definition(
@@ -386,8 +422,9 @@ def points_programme(
     -------
     PointsProgramme
         `.table` has a row per figure: figure, value, low, high, unit (points, share or money); NaN
-        where it cannot be told. The range of the liability is of assumptions, not a confidence
-        interval.
+        where it cannot be told, as breakage where the data hold fewer than `silent_days` days. The
+        range of the liability is of assumptions, not a confidence interval; without breakage its
+        value is that of all points.
 
     Raises
     ------
@@ -428,26 +465,28 @@ def points_programme(
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["figure", "value", "low", "high", "unit"])
     members = int((frame["orders"] > 0).sum())
+    overdrawn = int((frame["redeemed"] > frame["earned"]).sum())
     left = _exclusions(frame, crm.settings.record, found)
     return PointsProgramme(
-        table, Context.of(crm), members, cost, multiple, silent_days, found, why, left, confidence
+        table,
+        Context.of(crm),
+        members,
+        cost,
+        multiple,
+        silent_days,
+        found,
+        why,
+        overdrawn,
+        left,
+        confidence,
     )
 
 
 def _exclusions(frame: pd.DataFrame, record: str, found: Offered | None) -> tuple[Exclusion, ...]:
-    counts = [
-        Exclusion.of_customers(
-            _("redeemed more than they earned in the data"),
-            int((frame["redeemed"] > frame["earned"]).sum()),
-        ),
-        Exclusion.of_orders(
-            _("direct cost not known, left out of the margin"),
-            int(frame["cost_missing"].sum()),
-            record,
-        ),
-    ]
-    more = () if found is None else found.exclusions
-    return (*(one for one in counts if one.count), *more)
+    missing = int(frame["cost_missing"].sum())
+    reason = _("direct cost not known, left out of the margin")
+    own = (Exclusion.of_orders(reason, missing, record),) if missing else ()
+    return own if found is None else (*own, *found.exclusions)
 
 
 def _fixed(value: float) -> Estimate:
@@ -464,9 +503,7 @@ def _flows(
     rate = clustered.mean(frame["redeemed"], frame["earned"], confidence=confidence)
     rate = rate._replace(low=max(rate.low, 0.0))
     left = (frame["earned"] - frame["redeemed"]).clip(lower=0)
-    quiet = (pd.Timestamp(crm.as_of) - frame["last_day"]).dt.days >= silent_days
-    breakage = clustered.mean(left.where(quiet, 0.0), left, confidence=confidence)
-    breakage = breakage._replace(low=max(breakage.low, 0.0), high=min(breakage.high, 1.0))
+    breakage = _breakage(frame, left, crm, silent_days, confidence)
     points = float(left.sum())
     found |= {
         "redeemed": _fixed(float(frame["redeemed"].sum())),
@@ -475,10 +512,21 @@ def _flows(
         "breakage": breakage,
     }
     if np.isfinite(cost) and points > 0:
-        likely = points * cost * (1 - breakage.value)
+        likely = points * cost * (1 - np.nan_to_num(breakage.value))
         least = min(points * cost * min(rate.value, 1.0), likely)
         found["liability"] = Estimate(likely, least, points * cost, np.nan)
     return found
+
+
+def _breakage(
+    frame: pd.DataFrame, left: pd.Series, crm: Workspace, silent_days: int, confidence: float
+) -> Estimate:
+    """Share of the points of the silent; not known where the data are shorter than the silence."""
+    if (crm.as_of - crm.first_day).days < silent_days:
+        return NOTHING
+    quiet = (pd.Timestamp(crm.as_of) - frame["last_day"]).dt.days >= silent_days
+    found = clustered.mean(left.where(quiet, 0.0), left, confidence=confidence)
+    return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def _costs(frame: pd.DataFrame, cost: float, confidence: float) -> dict[str, Estimate]:

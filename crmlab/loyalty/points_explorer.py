@@ -130,16 +130,16 @@ def explore_points(crm: Workspace) -> None:
         "style": {"description_width": "300px"},
         "layout": {"width": "620px"},
     }
-    names = {
-        "per_hundred": (_("Points for 100 of money"), start.per_hundred, 5, "{:.1f}"),
-        "point_cost": (_("Cost of a point redeemed"), start.point_cost, 10, "{:.3f}"),
+    amounts = {
+        "per_hundred": (_("Points for 100 of money"), start.per_hundred, 5, ".1f"),
+        "point_cost": (_("Cost of a point redeemed"), start.point_cost, 10, ".3f"),
     }
     controls: dict[str, Any] = {
         name: ipywidgets.FloatSlider(
             value=value, min=0.0, max=most * value, step=value / 20,
-            readout_format=form[2:-1], description=label, **usual,
+            readout_format=form, description=label, **usual,
         )
-        for name, (label, value, most, form) in names.items()
+        for name, (label, value, most, form) in amounts.items()
     }  # fmt: skip
     shares = {
         "redeemed": (_("Share of points redeemed"), start.redeemed, 1.0),

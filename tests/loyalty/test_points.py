@@ -88,6 +88,35 @@ def test_what_is_not_known_is_left_out_and_the_rest_stands():
     assert items(given)["value"]["points_cost"] == pytest.approx(20)
 
 
+def test_who_redeemed_more_than_was_earned_counts_with_nothing_and_is_said():
+    result = points_programme(workspace([*FEW, order(6, "E", redeemed=250.0)]))
+    assert items(result)["value"]["outstanding"] == 340
+    assert result.overdrawn == 1
+    assert "1 customer redeemed more than was earned in the data" in result.reading()
+    assert result.exclusions == ()  # E's orders and points count in all else
+    assert "redeemed more than" not in points_programme(workspace(FEW)).reading()
+
+
+def test_in_data_shorter_than_the_silence_nothing_is_known_of_breakage():
+    late = [row | {"ordered_at": "2025-11-20"} for row in FEW]
+    result = points_programme(workspace(late))
+    assert np.isnan(items(result)["value"]["breakage"])
+    assert "ordered nothing for 180 days cannot be known" in result.reading()
+    owed = items(result).loc["liability"]
+    assert owed[["value", "low", "high"]].tolist() == pytest.approx([17, 340 * 0.05 * 0.15, 17])
+    assert "from CN¥3, if no larger share is redeemed than so far, to CN¥17" in result.reading()
+    known = points_programme(workspace(late), silent_days=40)
+    assert items(known)["value"]["breakage"] == pytest.approx(1)
+    assert "cannot be known" not in known.reading()
+
+
+def test_orders_of_unknown_cost_are_said():
+    unknown = order(7, "F", cost=None)
+    assert "Left out: 1 order (direct cost not known" in (
+        points_programme(workspace([*FEW, unknown])).reading()
+    )
+
+
 def test_without_a_draw_nothing_is_said_of_what_points_do():
     result = points_programme(workspace(FEW))
     assert result.offered is None
