@@ -48,11 +48,12 @@ NEEDED: dict[str, dict[str, list[str]]] = {
 #: The cases, from the best; the last two are the dissatisfied.
 CASES = ("satisfied_loyal", "satisfied_not_loyal", "dissatisfied_loyal", "dissatisfied_not_loyal")
 CAPTIVE = "dissatisfied_loyal"
+NOT_LOYAL = ("satisfied_not_loyal", "dissatisfied_not_loyal")
 #: Who intends to buy again with this or more on the scale of 1 to 5 is loyal in attitude.
 INTENDS_FROM = 4
 #: Days before the answer over which a customer's usual buying is looked at.
 BEFORE = 180
-#: With fewer answers or customers than this a share is shown and nothing is said of it.
+#: Groups of fewer customers than this are not compared.
 FEWEST = 10
 CONFIDENCE = 0.95
 
@@ -82,12 +83,12 @@ class FourCases(Result):
         (share of the captive that have it), others, difference, low, high. The intervals of the
         differences are corrected for their number.
     tied : crmlab.stats.clustered.Estimate
-        Share of all answers in which 90 % or more of the needs are given to us.
+        Share in which 90 % or more of the needs are given to us, of the answers that say so or not.
     usual : pandas.DataFrame
-        How often customers bought before the answer: group (``"more"`` than half of the
-        customers, ``"fewer"``), answers, loyal (share), low, high. Empty unless loyalty is buying.
+        How often customers bought before the answer: group (``"more"`` than the median over the
+        answers, ``"fewer"``), answers, loyal (share), low, high. Empty unless loyalty is buying.
     median_before : float
-        Purchases that divide these two.
+        That median.
     exclusions : tuple of Exclusion
     part : str
         What the customers are a sample of, in words; empty if they are all.
@@ -127,15 +128,13 @@ class FourCases(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
         colours = dict(zip(CASES, ("#cfe3f1", "#eceff3", "#f7d9c4", "#eceff3"), strict=True))
-        places = {case: (1 - number_ // 2, 1 - number_ % 2) for number_, case in enumerate(CASES)}
+        places = {case: (1 - rank // 2, 1 - rank % 2) for rank, case in enumerate(CASES)}
         for case, (x, y) in places.items():
             axes.add_patch(_tile(x, y, colours[case]))
             row = self._row(case)
-            written = dict(zip(("share", "low", "high"), _written(row), strict=True))
+            written = _written(row)
             axes.text(x + 0.5, y + 0.82, self._name(case), ha="center", va="center", fontsize=11)
-            axes.text(
-                x + 0.5, y + 0.54, percent(row["share"], 0), ha="center", va="center", fontsize=22
-            )
+            axes.text(x + 0.5, y + 0.54, written["share"], ha="center", va="center", fontsize=22)
             axes.text(
                 x + 0.5, y + 0.22,
                 ngettext(
@@ -179,16 +178,7 @@ class FourCases(Result):
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
-        cells = [
-            _("{case} {share} ({low} to {high})").format(
-                case=self._name(case),
-                **dict(zip(("share", "low", "high"), _written(self._row(case)), strict=True)),
-            )
-            for case in CASES
-        ]
-        return _("Four fields of satisfaction and loyalty. {cells}.").format(
-            cells=_("; ").join(cells)
-        )
+        return _("Four fields of satisfaction and loyalty. {cells}.").format(cells=self._shares())
 
     # --- the words
 
@@ -197,6 +187,14 @@ class FourCases(Result):
 
     def _name(self, case: str) -> str:
         return self.value_labels()["case"][case]
+
+    def _shares(self) -> str:
+        return _("; ").join(
+            _("{case} {share} ({low} to {high})").format(
+                case=self._name(case), **_written(self._row(case))
+            )
+            for case in CASES
+        )
 
     def _rule(self) -> str:
         if self.loyal == "bought":
@@ -208,13 +206,6 @@ class FourCases(Result):
         )
 
     def _cases(self) -> str:
-        said = [
-            _("{case} {share} ({low} to {high})").format(
-                case=self._name(case),
-                **dict(zip(("share", "low", "high"), _written(self._row(case)), strict=True)),
-            )
-            for case in CASES
-        ]
         count = int(self.table["answers"].sum())
         return ngettext(
             "Satisfied are those who gave {points} points or more, dissatisfied those who gave "
@@ -226,7 +217,7 @@ class FourCases(Result):
             points=number(self.satisfied_from),
             rule=self._rule(),
             answers=number(count),
-            cases=_("; ").join(said),
+            cases=self._shares(),
             intervals=intervals_in_brackets(CONFIDENCE),
         )
 
@@ -234,16 +225,25 @@ class FourCases(Result):
         if len(self.usual) < 2:
             return ""
         more, fewer = (self.usual.set_index("group").loc[name] for name in ("more", "fewer"))
-        return _(
-            "Buying again is not all loyalty: who buys often buys again soon, whatever they feel. "
-            "Where a customer had bought more than {median} times in the {before} "
-            "days before the answer, {more} bought again, else {fewer}, satisfied or not."
+        least = int(self.median_before) + 1  # the first number above the median
+        said = ngettext(
+            "Where a customer had bought at least once in the {before} days before the answer, "
+            "{more} bought again, else {fewer}, satisfied or not.",
+            "Where a customer had bought at least {least} times in the {before} days before the "
+            "answer, {more} bought again, else {fewer}, satisfied or not.",
+            least,
         ).format(
-            median=number(self.median_before, 1 if self.median_before % 1 else 0),
+            least=number(least),
             before=number(BEFORE),
-            more=percent(more["loyal"], 0),
-            fewer=percent(fewer["loyal"], 0),
+            more=_again(more),
+            fewer=_again(fewer),
         )
+        if more["low"] <= fewer["high"]:
+            return said
+        alike = _(
+            "Buying again is not all loyalty: who buys often buys again soon, whatever they feel."
+        )
+        return f"{alike} {said}"
 
     def _movement(self) -> str:
         if self.moved.empty:
@@ -272,7 +272,7 @@ class FourCases(Result):
         if not count:
             return ""
         again = int(before.loc[before["case"] == CAPTIVE, "customers"].sum())
-        left = int(before.loc[before["case"] == "dissatisfied_not_loyal", "customers"].sum())
+        left = int(before.loc[before["case"].isin(NOT_LOYAL), "customers"].sum())
         return _(
             "Of {count} who were dissatisfied yet loyal, {again} were so again and {left} had "
             "stopped being loyal{caution}."
@@ -303,7 +303,7 @@ class FourCases(Result):
         return _(
             "The dissatisfied who are loyal differ from those who are not by more than chance "
             "would bring about among {count} comparisons: {said}."
-        ).format(count=number(len(judged)), said=_("; ").join(said))
+        ).format(count=number(len(self.profile)), said=_("; ").join(said))
 
     @staticmethod
     def _trait(row: pd.Series) -> str:
@@ -319,9 +319,9 @@ class FourCases(Result):
             return ""
         value, low, high = (percent(part) for part in self.tied[:3])
         return _(
-            "Of all answers, {value} ({low} to {high}) are of customers who give us {share} of "
-            "their needs or more: they may stay whatever we do. What they would do if they could "
-            "choose no survey shows."
+            "Of the answers that say how much of their needs customers give us, {value} ({low} to "
+            "{high}) are of those who give us {share} or more: they may stay whatever we do. What "
+            "they would do if they could choose no survey shows."
         ).format(value=value, low=low, high=high, share=percent(TIED_FROM, 0))
 
     def _define(self) -> Definition:
@@ -635,8 +635,14 @@ def _difference(
     return apart if min(groups) >= FEWEST else apart._replace(low=np.nan, high=np.nan)
 
 
-def _written(row: pd.Series) -> tuple[str, str, str]:
-    return percent(row["share"], 0), percent(row["low"], 0), percent(row["high"], 0)
+def _written(row: pd.Series) -> dict[str, str]:
+    return {name: percent(row[name], 0) for name in ("share", "low", "high")}
+
+
+def _again(row: pd.Series) -> str:
+    return _("{value} ({low} to {high})").format(
+        value=percent(row["loyal"], 0), low=percent(row["low"], 0), high=percent(row["high"], 0)
+    )
 
 
 def _tile(x: float, y: float, colour: str) -> Patch:

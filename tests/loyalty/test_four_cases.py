@@ -137,6 +137,17 @@ def test_what_moved_is_of_customers_asked_in_successive_waves_with_their_last_an
     assert "few to build on" in found.reading()
 
 
+def test_who_is_content_later_and_does_not_come_back_has_stopped_being_loyal_too():
+    later = {"A": (5, 1), "B": (2, 1), "C": (2, 5), "D": (5, 5)}
+    surveys = [answer(n, 2, "2025-01-10", n, wave="a", repurchase_intention=5) for n in later]
+    surveys += [
+        answer(f"{n} later", overall, "2025-04-10", n, wave="b", repurchase_intention=intends)
+        for n, (overall, intends) in later.items()
+    ]
+    reading = four_cases(workspace(surveys), loyal="intention").reading()
+    assert "1 were so again and 2 had stopped being loyal" in reading
+
+
 def test_one_wave_only():
     surveys = [answer(1, 5, wave="a", repurchase_intention=5)]
     surveys += [answer(2, 1, wave="b", repurchase_intention=1)]
@@ -165,6 +176,24 @@ def test_the_captive_are_held_against_the_other_dissatisfied():
     assert "75% against 0%" in found.reading()
 
 
+def test_comparisons_that_cannot_be_judged_count_among_those_corrected_for():
+    surveys = [
+        answer(
+            n, 2, repurchase_intention=5 if n < 40 else 1,
+            share_of_needs=(0.95 if n < 4 else 0.4) if n < 45 else None,
+        )
+        for n in range(80)
+    ]  # fmt: skip
+    tiers = ["key" if n < 30 else "general" for n in range(80)]
+    customers = pd.DataFrame({"customer_id": [f"C{n}" for n in range(80)], "tier": tiers})
+    found = four_cases(workspace(surveys, customers=customers), loyal="intention")
+    assert found.profile["low"].isna().tolist() == [True, False, False]
+    assert "among 3 comparisons" in found.reading()
+    assert "Of the answers that say how much of their needs customers give us, 8.9%" in (
+        found.reading()
+    )
+
+
 def test_of_few_captive_customers_nothing_is_said():
     surveys = [
         answer(n, 2, repurchase_intention=5 if n < 5 else 1, share_of_needs=0.95 if n < 5 else 0.4)
@@ -183,7 +212,19 @@ def test_who_bought_often_before_is_loyal_anyway_and_the_reading_says_so():
     usual = found.usual.set_index("group")
     assert usual.loc["more", ["answers", "loyal"]].tolist() == [8, 1]
     assert usual.loc["fewer", "loyal"] == pytest.approx(2 / 12)
-    assert "else 17%, satisfied or not" in found.reading()
+    said = "Where a customer had bought at least once in the 180 days before the answer, "
+    assert f"{said}100% (68% to 100%) bought again, else 17% (4% to 46%)," in found.reading()
+    assert "who buys often buys again soon, whatever they feel." in found.reading()
+
+
+def test_that_who_buys_often_buys_again_is_said_only_where_it_is_so():
+    often = [order(d, "C1", f"2025-02-{d:02d}") for d in (1, 5, 9)]
+    rarely = [order(20, "C2", "2025-02-02"), order(21, "C2", "2025-03-20")]
+    found = four_cases(workspace([answer(1, 5), answer(2, 2)], [*often, *rarely]))
+    assert found.median_before == 2
+    assert "bought at least 3 times in the 180 days" in found.reading()
+    assert "0% (0% to 79%) bought again, else 100% (21% to 100%), satisfied" in found.reading()
+    assert "buys again soon" not in found.reading()
 
 
 def test_call_centre_answers_and_those_without_customer_or_weight_are_counted_and_left_out():
