@@ -12,18 +12,28 @@ from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number, percent
+from crmlab.loyalty.covariates import (
+    FEWEST,
+    NOT_GIVEN,
+    combined,
+    compared,
+    covariate_name,
+    covariates_of,
+    design_of,
+    estimable,
+    level_name,
+    level_names,
+    with_levels,
+)
 from crmlab.loyalty.purchases import some_customers
+from crmlab.loyalty.ratios_over_time import RatiosOverTime, by_period, ratio_axis
 from crmlab.loyalty.stays import (
-    COVARIATES,
-    MONTH,
     NEEDS,
     SILENCE,
     Groups,
     Setting,
     Stays,
-    grouped,
     has_purchases,
-    known,
     left_out,
     stays,
 )
@@ -46,17 +56,8 @@ if TYPE_CHECKING:
 
     from crmlab.data.sources import Workspace
 
-#: Whether another customer has recommended us; made of customers.referred_by.
-REFERRED = "referred"
-#: Levels with fewer events are put together.
-FEWEST = 5
 #: Events for each coefficient below which intervals are too short (Peduzzi and others 1995).
 ENOUGH = 10
-#: How many times as large as its left end the right end of an axis is that takes fewer ticks.
-WIDE = 50
-#: Codes of levels that are none of the data's.
-NOT_GIVEN, OTHERS, YES, NO = "(not given)", "(others)", "(yes)", "(no)"
-USUAL = ("tier", REFERRED, "acquisition_channel", "customer_type", "region", "size")
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,6 +73,8 @@ class Hazards(Result):
         over time; changes (corrected by Holm).
     found : Stays
     groups : Groups
+    alike : tuple of str
+        Covariates left out, as all customers of the model are alike in them.
     redundant : tuple of str
         Covariates left out, as they follow from those before.
     combined : int
@@ -79,8 +82,8 @@ class Hazards(Result):
     exclusions : tuple of Exclusion
     part : str
         What the customers are a sample of, in words; empty if they are all.
-    steepest : str
-        The column of the model whose ratio changes least likely by chance alone.
+    each : pandas.Series
+        By column of the model, the chance of so large a change of its ratio over time.
     confidence : float
     """
 
@@ -90,11 +93,12 @@ class Hazards(Result):
     proportional: pd.DataFrame
     found: Stays
     groups: Groups
+    alike: tuple[str, ...]
     redundant: tuple[str, ...]
     combined: int
     exclusions: tuple[Exclusion, ...]
     part: str
-    steepest: str
+    each: pd.Series
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
@@ -102,16 +106,8 @@ class Hazards(Result):
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         names = list(self.table["covariate"].unique())
-        levels: dict[str, str] = {}
-        for name in names:
-            levels |= shown(name).values
-        own = {
-            NOT_GIVEN: _("not given"),
-            OTHERS: _("others together"),
-            YES: _("yes"),
-            NO: _("no"),
-        }
-        return {"covariate": {name: _covariate(name) for name in names}, "level": levels | own}
+        covariates = {name: covariate_name(name) for name in names}
+        return {"covariate": covariates, "level": level_names(names)}
 
     def title(self) -> str:
         holds = self.table[self.table["differs"].fillna(False).astype(bool)]
@@ -119,10 +115,10 @@ class Hazards(Result):
             return _("Nothing that is known of customers goes with leaving beyond chance")
         row = holds.loc[np.log(holds["hazard_ratio"]).abs().idxmax()]
         return _("{covariate}, {level}: {ratio} times the hazard of {reference}").format(
-            covariate=_covariate(row["covariate"]),
-            level=self._level(row),
+            covariate=covariate_name(row["covariate"]),
+            level=level_name(row["covariate"], row["level"]),
             ratio=number(row["hazard_ratio"], 2),
-            reference=self._reference(row["covariate"]),
+            reference=level_name(row["covariate"], self._reference(row["covariate"])),
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -135,54 +131,57 @@ class Hazards(Result):
         axes.scatter(rows["hazard_ratio"], places, color=colours, zorder=3)
         axes.axvline(1, color=charts.MUTED, linestyle=":", linewidth=1)
         axes.set_yticks(places, [self._against(row) for _index, row in rows.iterrows()])
-        self._ratio_axis(axes, rows)
+        ratio_axis(axes, "x", rows["low"].min(), rows["high"].max())
         axes.set_xlabel(
             _("Hazard ratio, {share} interval").format(share=percent(self.confidence, 0))
         )
         charts.set_title(axes, self.title())
         return axes
 
-    @staticmethod
-    def _ratio_axis(axes: Axes, rows: pd.DataFrame) -> None:
-        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+    def over_time(self, covariate: str | None = None) -> RatiosOverTime:
+        """Whether a ratio stays the same over time: its value in several periods.
 
-        axes.set_xscale("log")
-        low, high = max(float(rows["low"].min()), 0.02), min(float(rows["high"].max()), 50.0)
-        axes.set_xlim(min(low / 1.1, 0.8), max(high * 1.1, 1.25))
-        left, right = axes.get_xlim()
-        close = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20]
-        ticks = close if right < WIDE * left else [0.03, 0.1, 0.3, 1, 3, 10, 30]
-        inside = [tick for tick in ticks if left <= tick <= right]
-        axes.xaxis.set_major_locator(FixedLocator(inside))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+        Parameters
+        ----------
+        covariate : str, optional
+            One of the model's. By default one whose ratios change by the test if there is any, and
+            of all levels the one whose change is the least likely by chance.
 
-    def plot_over_time(self, ax: Axes | None = None) -> Axes:
-        """Whether a ratio changes: of the coefficient whose change is the least likely by chance.
+        Returns
+        -------
+        RatiosOverTime
 
-        Points are the scaled Schoenfeld residuals of the customers who left, the line their local
-        mean: the coefficient as it would be at that time.
+        Raises
+        ------
+        CrmlabError
+            If the model does not have the covariate.
+        NotEnoughData
+            If too few left to look at periods.
         """
-        from statsmodels.nonparametric.smoothers_lowess import lowess
-
-        axes = charts.new_axes(ax)
-        table, name = self.model.residuals, self.steepest
-        months = table["time"].to_numpy() / MONTH
-        axes.scatter(months, table[name], s=12, color=charts.GREY)
-        line = lowess(table[name].to_numpy(), months, frac=2 / 3, it=0)
-        axes.plot(line[:, 0], line[:, 1], color=charts.ORANGE)
-        axes.axhline(self.model.table.loc[name, "coefficient"], color=charts.BLUE, linestyle="--")
-        covariate, level = name.split("=", 1)
-        axes.set_xlabel(_("Months since the beginning"))
-        axes.set_ylabel(_("Logarithm of the hazard ratio"))
-        labels = self.value_labels()["level"]
-        charts.set_title(
-            axes,
-            _("{covariate}, {level}: a level line where the ratio does not change").format(
-                covariate=_covariate(covariate), level=labels.get(level, level)
-            ),
+        tested = self.proportional.iloc[:-1]
+        if covariate is not None and covariate not in tested.index:
+            raise CrmlabError(
+                _("The model has no covariate {name}; it has: {names}.").format(
+                    name=covariate, names=_(", ").join(tested.index)
+                )
+            )
+        among = list(tested.index[tested["changes"]]) or list(tested.index)
+        among = among if covariate is None else [covariate]
+        own = self.each[[name.split("=", 1)[0] in among for name in self.each.index]]
+        column = str(own.fillna(1.0).idxmin())
+        chosen, level = column.split("=", 1)
+        return RatiosOverTime(
+            by_period(self.model, column, self.confidence),
+            self.context,
+            chosen,
+            level,
+            self._reference(chosen),
+            self.model,
+            self.proportional,
+            len(own),
+            self._define(),
+            self.confidence,
         )
-        return axes
 
     def reading(self) -> str:
         parts = [
@@ -206,19 +205,12 @@ class Hazards(Result):
 
     # --- the words
 
-    def _level(self, row: pd.Series) -> str:
-        return self.value_labels()["level"].get(row["level"], str(row["level"]))
-
     def _reference(self, covariate: str) -> str:
         own = self.table[(self.table["covariate"] == covariate) & self.table["reference"]]
-        return self._level(own.iloc[0])
+        return str(own["level"].iloc[0])
 
     def _against(self, row: pd.Series) -> str:
-        return _("{covariate}: {level} / {reference}").format(
-            covariate=_covariate(row["covariate"]),
-            level=self._level(row),
-            reference=self._reference(row["covariate"]),
-        )
+        return compared(row["covariate"], row["level"], self._reference(row["covariate"]))
 
     def _written(self, row: pd.Series) -> str:
         return _("{name} {ratio} ({low} to {high})").format(
@@ -291,15 +283,23 @@ class Hazards(Result):
         return _(
             "The model takes each ratio to be the same at all times. That does not hold for: "
             "{names} (Grambsch and Therneau's test, smallest probability {chance}); there the "
-            "figure is a mean over time, and plot_over_time() shows the change."
-        ).format(names=_(", ").join(_covariate(str(name)) for name in changing.index), chance=least)
+            "figure is a mean over time, and over_time() shows the change."
+        ).format(
+            names=_(", ").join(covariate_name(str(name)) for name in changing.index), chance=least
+        )
 
     def _made(self) -> str:
         parts = []
+        if self.alike:
+            parts.append(
+                _("Left out, as all customers who are compared are alike in it: {names}.").format(
+                    names=_(", ").join(covariate_name(name) for name in self.alike)
+                )
+            )
         if self.redundant:
             parts.append(
                 _("Left out, as they follow from the others: {names}.").format(
-                    names=_(", ").join(_covariate(name) for name in self.redundant)
+                    names=_(", ").join(covariate_name(name) for name in self.redundant)
                 )
             )
         if self.combined:
@@ -327,10 +327,6 @@ class Hazards(Result):
             source=self.context.source,
             exclusions=(*self.found.exclusions, *self.groups.exclusions, *self.exclusions),
         )
-
-
-def _covariate(name: str) -> str:
-    return _("Referred by a customer") if name == REFERRED else shown(name).label
 
 
 @measure(needs=NEEDS)
@@ -386,14 +382,14 @@ def hazards(
     """
     workspace, part = some_customers(crm) if has_purchases(crm) else (crm, "")
     found = stays(workspace, setting=setting, silence=silence)
-    names = _names(workspace, covariates)
+    names = covariates_of(workspace, covariates)
     try:
-        frame, groups = _with_levels(workspace, found, names)
+        frame, groups = with_levels(workspace, found, names)
     except NotEnoughData as error:
         names = [name for name in names if name != "tier"]
         if covariates is not None or not names:
             raise
-        frame, groups = _with_levels(workspace, found, names)
+        frame, groups = with_levels(workspace, found, names)
         part = f"{part} {error}".strip()
     if not frame["event"].any():
         raise NotEnoughData(
@@ -401,127 +397,31 @@ def hazards(
                 customers=number(len(frame))
             )
         )
-    frame, combined = _combined(frame, names)
-    kept = _estimable(frame, names)
-    design, references, redundant = _design(frame[kept], names)
+    frame, together = combined(frame, names)
+    kept = estimable(frame, names)
     used = frame[kept]
+    design = design_of(used, names)
     model = models.cox(
-        design, used["time"], used["event"], entry=used["entry"], confidence=confidence
+        design.columns, used["time"], used["event"], entry=used["entry"], confidence=confidence
     )
+    clock = models.kaplan_meier_clock(used["time"], used["event"], entry=used["entry"])
     left = int((~kept).sum())
     lost = (Exclusion.of_customers(_("in a level of which none has left"), left),) if left else ()
     return Hazards(
-        _table(frame, model, references, 1 - confidence),
+        _table(frame, model, design.references, 1 - confidence),
         Context.of(crm),
         model,
-        _proportional(model, used, list(references), 1 - confidence),
+        _proportional(model, clock, list(design.references), 1 - confidence),
         found,
         groups,
-        redundant,
-        combined,
+        design.alike,
+        design.redundant,
+        together,
         lost,
         part,
-        _steepest(model, used),
+        models.proportional(model, clock)["chance"].iloc[:-1],
         confidence,
     )
-
-
-def _names(crm: Workspace, covariates: Sequence[str] | None) -> list[str]:
-    """The covariates that are known."""
-    possible = [*COVARIATES, REFERRED]
-    there = [name for name in possible if _known(crm, name)]
-    if covariates is None:
-        names = [name for name in USUAL if name in there]
-    else:
-        names = [covariates] if isinstance(covariates, str) else list(dict.fromkeys(covariates))
-        wrong = [name for name in names if name not in there]
-        if wrong:
-            raise CrmlabError(
-                _("Nothing is known of {wrong}; covariates can be: {names}.").format(
-                    wrong=_(", ").join(wrong), names=_(", ").join(there) or _("none")
-                )
-            )
-    if not names:
-        raise NotEnoughData(_("Nothing is known of customers by which they could be compared."))
-    return names
-
-
-def _known(crm: Workspace, name: str) -> bool:
-    if name == "tier" and crm.has("orders", "customer_id", "ordered_at", "amount"):
-        return True
-    return known(crm, "referred_by" if name == REFERRED else name)
-
-
-def _with_levels(crm: Workspace, found: Stays, names: Sequence[str]) -> tuple[pd.DataFrame, Groups]:
-    """The customers who were watched, with the level of each covariate as text."""
-    groups = Groups(found.frame, "tier" if "tier" in names else "", [], False, ())
-    if "tier" in names and not known(crm, "tier"):
-        groups = grouped(crm, found, "tier")
-    frame = groups.frame.copy()
-    listed = crm.has("customers", "customer_id")
-    customers = crm.customers.dropna(subset=["customer_id"]) if listed else pd.DataFrame()
-    for name in names:
-        if name == "tier" and groups.landmark:
-            continue
-        column = customers.set_index("customer_id")["referred_by" if name == REFERRED else name]
-        value = frame["customer_id"].map(column)
-        if name == REFERRED:
-            frame[name] = np.where(value.notna(), YES, NO)
-        else:
-            frame[name] = value.astype("str").where(value.notna(), NOT_GIVEN)
-    return frame, groups
-
-
-def _combined(frame: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    """Levels of few events put together, and how many customers that concerns."""
-    frame, touched = frame.copy(), pd.Series(False, frame.index)
-    for name in names:
-        events = frame.groupby(name)["event"].sum()
-        few = events.index[events < FEWEST]
-        if len(few) > 1:
-            rows = frame[name].isin(few)
-            frame.loc[rows, name] = OTHERS
-            touched |= rows
-    return frame, int(touched.sum())
-
-
-def _estimable(frame: pd.DataFrame, names: Sequence[str]) -> pd.Series:
-    """Rows in no level without an event."""
-    kept = pd.Series(True, frame.index)
-    for name in names:
-        kept &= frame.groupby(name)["event"].transform("any").astype(bool)
-    return kept
-
-
-def _design(
-    frame: pd.DataFrame, names: Sequence[str]
-) -> tuple[pd.DataFrame, dict[str, str], tuple[str, ...]]:
-    """A column per level but the reference; the references; covariates that say nothing new."""
-    references: dict[str, str] = {}
-    redundant = []
-    columns = pd.DataFrame(index=frame.index)
-    for name in names:
-        events = frame.groupby(name)["event"].sum().sort_values(ascending=False, kind="stable")
-        levels = [str(level) for level in events.index if events[level] > 0]
-        if len(levels) < 2:
-            redundant.append(name)
-            continue
-        reference = NO if name == REFERRED else levels[0]
-        own = {
-            f"{name}={level}": (frame[name] == level).astype(float)
-            for level in levels
-            if level != reference
-        }
-        joined = pd.concat([columns, pd.DataFrame(own)], axis=1)
-        if np.linalg.matrix_rank(joined.corr(), tol=1e-9) < joined.shape[1]:
-            redundant.append(name)
-            continue
-        columns, references[name] = joined, reference
-    if columns.empty:
-        raise NotEnoughData(
-            _("In what is known of customers all who were watched are alike, or none has left.")
-        )
-    return columns, references, tuple(redundant)
 
 
 def _table(
@@ -555,9 +455,8 @@ def _table(
 
 
 def _proportional(
-    model: Cox, used: pd.DataFrame, names: Sequence[str], level: float
+    model: Cox, clock: NDArray[np.float64], names: Sequence[str], level: float
 ) -> pd.DataFrame:
-    clock = _clock(used)
     terms = {
         name: [column for column in model.table.index if str(column).startswith(f"{name}=")]
         for name in names
@@ -565,12 +464,3 @@ def _proportional(
     table = models.proportional(model, clock, terms=terms)
     holds, _adjusted = holm(table["chance"].iloc[:-1], level)
     return table.assign(changes=[*holds, False])
-
-
-def _clock(used: pd.DataFrame) -> NDArray[np.float64]:
-    return models.kaplan_meier_clock(used["time"], used["event"], entry=used["entry"])
-
-
-def _steepest(model: Cox, used: pd.DataFrame) -> str:
-    each = models.proportional(model, _clock(used))["chance"].iloc[:-1]
-    return str(each.fillna(1.0).idxmin())

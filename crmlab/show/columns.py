@@ -492,6 +492,8 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "level": (_("Level"), "text"),
         "reference": (_("Reference level"), "boolean"),
         "hazard_ratio": (_("Hazard ratio"), "number"),
+        "begins": (_("From month"), "number1"),
+        "ends": (_("To month"), "number1"),
         "corrected": (_("Probability, corrected"), "chance"),
         "events": (_("Left"), "integer"),
         "person_months": (_("Months watched"), "integer"),

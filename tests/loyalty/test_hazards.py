@@ -12,8 +12,12 @@ import crmlab
 from crmlab.data.simulate import effects
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.loyalty.hazards import NOT_GIVEN, OTHERS, YES, Hazards, hazards
+from crmlab.loyalty.covariates import NOT_GIVEN, OTHERS, YES
+from crmlab.loyalty.hazards import hazards
+from crmlab.loyalty.ratios_over_time import ratio_axis
+from crmlab.loyalty.stays import MONTH
 from crmlab.show import charts
+from crmlab.stats.cox import cox
 
 AS_OF = "2025-12-31"
 FIRST = pd.Timestamp("2024-01-01")
@@ -131,16 +135,81 @@ def test_too_few_events_for_the_ratios_are_warned_of():
     assert "There are only 9.0 events for each ratio" in found.reading()
 
 
-def test_a_ratio_that_changes_over_time_is_said():
+@pytest.fixture(scope="module")
+def changing():
+    """In the south they leave three times as fast in the first 150 days, then a third as fast."""
     draw = drawn(5, 500, one=1 / 300, other=1 / 300)
-    # In the south they leave three times as fast in the first 150 days, then a third as fast.
     later = np.where(draw < 450, draw / 3, 150 + 3 * (draw - 450))
     days = np.where(np.repeat([False, True], 500), later, draw).round()
-    found = hazards(workspace(customers_of(days, region=["N"] * 500 + ["S"] * 500)))
-    assert found.proportional.loc["region", "changes"]
-    assert "does not hold for: Region" in found.reading()
-    assert found.steepest in ("region=S", "region=N")
-    assert found.plot_over_time() is not None
+    region = ["N"] * 500 + ["S"] * 500
+    size = np.tile(["small", "large"], 500)
+    return hazards(workspace(customers_of(days, region=region, size=size)))
+
+
+def test_a_ratio_that_changes_over_time_is_said_and_shown_in_periods(changing):
+    assert changing.proportional.loc["region", "changes"]
+    assert "does not hold for: Region" in changing.reading()
+    shown = changing.over_time()
+    assert row(changing, "region", "N")["reference"]
+    assert shown.title() == "Region: S / N: the hazard ratio falls over time"
+    first, last = shown.table.iloc[0], shown.table.iloc[-1]
+    assert first["ends"] < 150 / MONTH < last["begins"]
+    assert first["low"] < 3 < first["high"]
+    assert last["low"] < 1 / 3 < last["high"]
+    assert "is a mean of these, and holds for none of them" in shown.reading()
+    assert "Of 2 ratios" not in shown.reading()  # of those that change it is the only one
+    assert shown.table["events"].sum() == changing.model.events
+
+
+def test_a_ratio_that_does_not_change_is_not_said_to(changing):
+    shown = changing.over_time("size")
+    assert shown.title().endswith("no change over time beyond chance")
+    assert "that the periods differ may be chance" in shown.reading()
+    assert (shown.table["low"] < 1).all()
+    assert (shown.table["high"] > 1).all()
+
+
+def test_the_ratio_of_a_period_is_nearly_that_of_a_model_of_the_period_alone(changing):
+    found, frame = changing.over_time("size"), changing.found.frame
+    size = np.where(np.tile([False, True], 500), "large", "small")
+    own = pd.DataFrame({"x": (size == found.level) * 1.0})
+    own["region"] = np.repeat([0.0, 1.0], 500)
+    begins, ends = (found.table[end].iloc[1] * MONTH for end in ("begins", "ends"))
+    part = frame["time"] > begins
+    alone = cox(
+        own[part.to_numpy()],
+        frame["time"].clip(upper=ends)[part],
+        (frame["event"] & (frame["time"] <= ends))[part],
+        entry=np.full(part.sum(), begins),
+    ).table.loc["x", ["hazard_ratio", "low", "high"]]
+    ours = found.table.loc[1, ["hazard_ratio", "low", "high"]].astype(float)
+    np.testing.assert_allclose(np.log(ours), np.log(alone.astype(float)), atol=0.1)
+
+
+def test_of_all_levels_that_whose_change_is_least_likely_is_shown(company):
+    found = hazards(company, setting="contract")
+    shown = found.over_time()
+    assert f"{shown.covariate}={shown.level}" == found.each.idxmin()
+    assert f"Of {len(found.each)} ratios it is the one" in shown.reading()
+    assert "dashed line at" in shown.alt()
+    assert len(shown.plot().collections) == 2 * len(shown.table)
+    with pytest.raises(CrmlabError, match="no covariate colour; it has: tier, referred"):
+        found.over_time("colour")
+
+
+def test_too_few_who_left_make_no_periods():
+    days = [30, 60, 90, 120, 150, 40, 70, 100, 130, 9999]
+    found = hazards(workspace(customers_of(days, region=["N"] * 5 + ["S"] * 5)))
+    with pytest.raises(NotEnoughData, match="9 customers left, too few"):
+        found.over_time()
+
+
+def test_a_covariate_in_which_all_are_alike_does_not_follow_from_the_others():
+    days = drawn(9, 40, north=1 / 200, south=1 / 200)
+    customers = customers_of(days, region=["N"] * 40 + ["S"] * 40, size="large")
+    found = hazards(workspace(customers))
+    assert (found.alike, found.redundant) == (("size",), ())
+    assert "Left out, as all customers who are compared are alike in it: Size." in found.reading()
 
 
 def test_contracts_that_began_before_the_data_enter_late():
@@ -214,5 +283,5 @@ def test_the_picture_and_its_words_have_each_ratio(two):
 )
 def test_the_ticks_of_a_wide_axis_keep_apart(low, high, ticks):
     axes = charts.new_axes(None)
-    Hazards._ratio_axis(axes, pd.DataFrame({"low": [low, 0.9], "high": [1.1, high]}))
+    ratio_axis(axes, "x", low, high)
     assert axes.get_xticks().tolist() == ticks
