@@ -29,7 +29,7 @@ class Reweighted(NamedTuple):
     shares : numpy.ndarray
         Share of the customers in each bar of the picture.
     stays : float
-        Share of the most loyal tenth that stays at the top.
+        Share of the most loyal, as many as `TOP` says, that stays at the top.
     """
 
     value: float
@@ -113,11 +113,12 @@ def explore_loyalty_weights(result: LoyaltyIndex) -> None:
             return _("At least one measure needs a weight.")
         return _(
             "With these weights the company's index is {index}; with the weights of the table, the "
-            "blue line, it is {before}. Of the most loyal tenth of the customers {stays} stay at "
+            "blue line, it is {before}. Of the most loyal {top} of the customers {stays} stay at "
             "the top."
         ).format(
             index=number(changed.value, 1),
             before=number(result.index["index"], 1),
+            top=percent(TOP, 0),
             stays=percent(changed.stays, 0),
         )
 

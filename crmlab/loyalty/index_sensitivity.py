@@ -11,7 +11,13 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
-from crmlab.loyalty.loyalty_index import LEAST, LoyaltyIndex, indices, loyalty_index
+from crmlab.loyalty.loyalty_index import (
+    LEAST,
+    LoyaltyIndex,
+    indices,
+    loyalty_index,
+    mean_index,
+)
 from crmlab.loyalty.nine_measures import Array, Weights, measure_names
 from crmlab.loyalty.nine_values import Own
 from crmlab.loyalty.scorecard import CONFIDENCE, NEEDS
@@ -27,8 +33,10 @@ if TYPE_CHECKING:
 
 #: Share of customers whose place at the top is followed.
 TOP = 0.10
-#: Of more customers than this the ranking of a random sample is followed.
+#: Of more customers than this a random sample is followed.
 RANKED = 3000
+#: Of fewer customers at the top it is shown who stays there, and not judged.
+FEWEST = 10
 #: Share of the draws that a range holds.
 MIDDLE = 0.90
 
@@ -77,12 +85,12 @@ class IndexSensitivity(Result):
         ]  # fmt: skip
 
     def title(self) -> str:
-        worst = self._single().sort_values("stays", kind="stable").iloc[0]
-        return ngettext(
-            "{weighting}, {kept} of the {top} most loyal customer stays at the top",
-            "{weighting}, {kept} of the {top} most loyal customers stay at the top",
-            self.top,
-        ).format(
+        if self.top < FEWEST:
+            return _("Who stays at the top with other weights cannot be told from so few")
+        worst = self._worst()
+        if worst["stays"] == 1:
+            return _("No single change of the weights moves anybody from the top")
+        return _("{weighting}, {kept} of the {top} most loyal customers stay at the top").format(
             weighting=_sentence_case(self._named(worst)),
             kept=percent(worst["stays"], 0),
             top=number(self.top),
@@ -110,7 +118,8 @@ class IndexSensitivity(Result):
         return axes
 
     def reading(self) -> str:
-        parts = [self._singles(), self._drawn(), self._advice(), self._followed()]
+        singles = f"{self._top()} {self._farthest()}".rstrip()
+        parts = [singles, self._drawn(), self._advice(), self._followed()]
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
@@ -135,20 +144,43 @@ class IndexSensitivity(Result):
     def _row(self, way: str) -> pd.Series:
         return self.table.set_index("weighting").loc[way]
 
-    def _singles(self) -> str:
-        single = self._single()
-        worst = single.sort_values("stays", kind="stable").iloc[0]
-        farthest = single.loc[single["difference"].abs().idxmax()]
-        top = _(
+    def _worst(self) -> pd.Series:
+        """The single change that keeps fewest at the top."""
+        return self._single().sort_values("stays", kind="stable").iloc[0]
+
+    def _top(self) -> str:
+        """How many stay at the top, if they are enough to say so."""
+        worst, of = self._worst(), number(self.customers)
+        if self.top < FEWEST:
+            return ngettext(
+                "At the top is {top} customer of {customers} by the weights stated: too few to say "
+                "who stays there.",
+                "At the top are {top} customers of {customers} by the weights stated: too few to "
+                "say who stays there.",
+                self.top,
+            ).format(top=number(self.top), customers=of)
+        if worst["stays"] == 1:
+            return _(
+                "The {top} most loyal of {customers} customers by the weights stated stay at the "
+                "top whichever single change is made."
+            ).format(top=number(self.top), customers=of)
+        return _(
             "Of the {top} most loyal of {customers} customers by the weights stated, {kept} are "
             "still among as many at the top {weighting}; no other single change does more."
         ).format(
             top=number(self.top),
-            customers=number(self.customers),
+            customers=of,
             kept=percent(worst["stays"], 0),
             weighting=self._named(worst),
         )
-        level = _(
+
+    def _farthest(self) -> str:
+        """The single change that moves the company's index farthest."""
+        single = self._single()
+        farthest = single.loc[single["difference"].abs().idxmax()]
+        if np.isnan(farthest["difference_low"]):
+            return ""
+        return _(
             "The company's index, {stated} as stated, moves farthest {weighting}: by {difference} "
             "({low} to {high}). {intervals}"
         ).format(
@@ -159,12 +191,21 @@ class IndexSensitivity(Result):
             high=number(farthest["difference_high"], 1),
             intervals=intervals_in_brackets(CONFIDENCE),
         )
-        if np.isnan(farthest["difference_low"]):
-            level = ""
-        return f"{top} {level}".strip()
 
     def _drawn(self) -> str:
         drawn = self._row("random")
+        if self.top < FEWEST:
+            return _(
+                "Of {draws} sets of weights drawn at random, {middle} give a company index between "
+                "{index_low} and {index_high}; the median rank correlation with the ranking as "
+                "stated is {correlation}."
+            ).format(
+                draws=number(self.draws),
+                middle=percent(MIDDLE, 0),
+                index_low=number(drawn["low"], 1),
+                index_high=number(drawn["high"], 1),
+                correlation=number(drawn["correlation"], 2),
+            )
         return _(
             "Of {draws} sets of weights drawn at random, {middle} keep between {low} and {high} of "
             "the top, half of them {kept} or more; they give a company index between {index_low} "
@@ -303,7 +344,7 @@ def index_sensitivity(
         raise NotEnoughData(
             _("Only one measure of loyalty is known, so there is nothing to weigh.")
         )
-    ranked = _ranked(found)
+    ranked = _sample(found.customers["customer_id"])
     if len(ranked) < 2 or found.customers["index"].max() - found.customers["index"].min() <= 0:
         raise NotEnoughData(
             _("A ranking needs two customers with different indices; there are none.")
@@ -316,8 +357,10 @@ def index_sensitivity(
     for row, correlation, share in zip(rows, related, kept, strict=True):
         row |= {"correlation": correlation, "stays": share}
     drawn = np.random.default_rng(seed).dirichlet(np.ones(len(codes)), draws)
-    weight = found.measured.weight[ranked].fillna(0.0).to_numpy(float)
-    rows.append(_random(found, scores, weight, several[:, :1], drawn, top))
+    related, kept = against_first(
+        np.column_stack([several[:, 0], indices(scores, drawn.T, 0.0)]), top
+    )
+    rows.append(_random(found.index["index"], _levels(found, drawn), related[1:], kept[1:]))
     return IndexSensitivity(
         pd.DataFrame(rows),
         Context.of(crm),
@@ -329,9 +372,9 @@ def index_sensitivity(
     )
 
 
-def _ranked(found: LoyaltyIndex) -> pd.Index:
-    """Customers whose ranking is followed: all, or a sample that is the same every time."""
-    ids = pd.Index(found.customers["customer_id"]).sort_values()
+def _sample(customers: pd.Series | pd.Index) -> pd.Index:
+    """The customers in order: all, or of many a sample that is the same every time."""
+    ids = pd.Index(customers).sort_values()
     if len(ids) <= RANKED:
         return ids
     chosen = np.random.default_rng(0).choice(len(ids), RANKED, replace=False)
@@ -360,43 +403,46 @@ def _level(found: LoyaltyIndex, way: str, shares: Array) -> dict[str, Any]:
     counted = _counted(found)
     scores = found.measured.scores.loc[counted.index, found.shares.index].to_numpy(float)
     other = indices(scores, shares, 0.0)
-    index = weighted.mean(other, weights=counted["weight"], confidence=found.confidence)
+    index = mean_index(other, counted["weight"], found.confidence)
     apart = weighted.mean(
         other - counted["index"], weights=counted["weight"], confidence=found.confidence
     )
-    if way == "stated" or not np.isfinite(found.index["low"]):
+    if way == "stated" or not np.isfinite(index.low):
         apart = NOTHING._replace(value=apart.value)
-    row = {
+    return {
         "weighting": way,
         "index": index.value,
-        "low": max(index.low, 0.0),
-        "high": min(index.high, 100.0),
+        "low": index.low,
+        "high": index.high,
         "difference": apart.value,
         "difference_low": apart.low,
         "difference_high": apart.high,
     }
-    if not np.isfinite(found.index["low"]):
-        row |= {"low": np.nan, "high": np.nan}
-    return row
 
 
-def _random(
-    found: LoyaltyIndex, scores: Array, weight: Array, stated: Array, drawn: Array, top: float
-) -> dict[str, Any]:
+def _levels(found: LoyaltyIndex, drawn: Array) -> Array:
+    """The company's index by each set of weights; of many customers a sample says how it moves."""
+    counted = _counted(found)
+    some = counted.loc[_sample(counted.index)]
+    scores = found.measured.scores.loc[some.index, found.shares.index].to_numpy(float)
     others = indices(scores, drawn.T, 0.0)
-    level = _averages(others, weight)
-    several = np.column_stack([stated, others])
-    related, kept = against_first(several, top)
+    weight = some["weight"].to_numpy(float)
+    stated = np.average(some["index"], weights=weight)
+    return np.asarray(found.index["index"] + _averages(others, weight) - stated, float)
+
+
+def _random(stated: float, level: Array, related: Array, kept: Array) -> dict[str, Any]:
+    """The row of all sets of weights drawn at random together."""
     tail = (1 - MIDDLE) / 2
     low, middle, high = np.quantile(level, [tail, 0.5, 1 - tail])
-    kept_low, kept_middle, kept_high = np.quantile(kept[1:], [tail, 0.5, 1 - tail])
+    kept_low, kept_middle, kept_high = np.quantile(kept, [tail, 0.5, 1 - tail])
     return {
         "weighting": "random",
         "index": middle,
         "low": low,
         "high": high,
-        "difference": middle - found.index["index"],
-        "correlation": float(np.nanmedian(related[1:])),
+        "difference": middle - stated,
+        "correlation": float(np.nanmedian(related)),
         "stays": kept_middle,
         "stays_low": kept_low,
         "stays_high": kept_high,

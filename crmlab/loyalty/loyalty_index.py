@@ -335,7 +335,7 @@ def loyalty_index(
         _customers(found, shares, each),
         pd.Series(company._asdict()).rename({"value": "index"})[["index", "low", "high"]],
         shares,
-        float(1 - given[shares.index].sum()),
+        float(given.drop(shares.index).sum()),
         int((~enough).sum()),
         least,
         found,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +81,13 @@ def test_weight_on_what_nobody_knows_is_shared_out_and_said():
     assert (
         "50.0% of the weight was meant for measures of which nothing is known" in result.reading()
     )
+
+
+def test_weights_of_known_measures_that_add_up_by_rounding_alone_leave_nothing_to_share_out():
+    weights = {"identification": 1, "incident_tolerance": 4, "share_of_needs": 1}
+    result = loyalty_index(said(), weights=weights)
+    assert result.dropped == 0
+    assert "shared out" not in result.reading()
 
 
 def test_every_layer_weighs_the_same_by_default():
@@ -222,6 +231,66 @@ def test_one_measure_alone_cannot_be_weighed():
         index_sensitivity(crm)
     with pytest.raises(CrmlabError, match="top is a share"):
         index_sensitivity(said(), top=1.5)
+
+
+def test_of_few_customers_it_is_not_said_who_stays_at_the_top():
+    result = index_sensitivity(said(), weights=THREE)
+    assert result.title() == "Who stays at the top with other weights cannot be told from so few"
+    reading = result.reading()
+    assert "At the top is 1 customer of 4 by the weights stated: too few to say" in reading
+    assert "stay at the top" not in reading
+    assert "moves farthest without " in reading
+    assert "90% give a company index between" in reading
+
+
+def test_where_nobody_leaves_the_top_no_change_is_blamed():
+    rows = 100
+    frame = pd.DataFrame(
+        {
+            "response_id": [str(number) for number in range(rows)],
+            "customer_id": [f"C{number:02d}" for number in range(rows)],
+            "answered_at": "2025-12-31",
+            "identification": [1 + number // 20 for number in range(rows)],
+            "share_of_needs": [number / rows for number in range(rows)],
+        }
+    )
+    measures = loyalty_measures().query("measure in ['identification', 'share_of_needs']")
+    result = index_sensitivity(
+        from_frames({"surveys": frame}), measures=measures, top=0.2,
+        weights={"identification": 1, "share_of_needs": 2},
+    )  # fmt: skip
+    assert result.title() == "No single change of the weights moves anybody from the top"
+    assert "The 20 most loyal of 100 customers by the weights stated stay at the top" in (
+        result.reading()
+    )
+
+
+def test_of_many_customers_those_who_answered_say_what_other_weights_make_of_the_index(
+    monkeypatch,
+):
+    """Far more customers have an index than answered, and only these are in the company's."""
+    rng = np.random.default_rng(3)
+    bought = pd.DataFrame(
+        {
+            "order_id": [str(number) for number in range(900)],
+            "customer_id": [f"C{number % 300:03d}" for number in range(900)],
+            "ordered_at": pd.Timestamp("2025-01-01") + pd.to_timedelta(
+                rng.integers(0, 365, 900), "D"
+            ),
+            "amount": rng.gamma(2.0, 50.0, 900),
+        }
+    )  # fmt: skip
+    ids = [f"C{number:03d}" for number in range(20)]
+    answers = {"response_id": ids, "customer_id": ids, "answered_at": "2025-12-31"}
+    surveys = pd.DataFrame(answers | {"identification": rng.integers(1, 6, 20)})
+    tables = {"orders": bought, "surveys": surveys}
+    weights = {"repeat_purchase": 1, "spend": 1, "identification": 1}
+    whole = index_sensitivity(from_frames(tables), weights=weights).table.iloc[-1]
+    monkeypatch.setattr(import_module("crmlab.loyalty.index_sensitivity"), "RANKED", 60)
+    sampled = index_sensitivity(from_frames(tables), weights=weights)
+    assert sampled.customers == 60
+    names = ["index", "low", "high", "difference"]
+    assert sampled.table.iloc[-1][names].tolist() == pytest.approx(whole[names].tolist())
 
 
 def test_the_sensitivity_of_the_company(company):
