@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, UnknownName
 from crmlab.language import _, currency_name, money, ngettext, number, percent, signed
+from crmlab.loyalty.answers import listed
 from crmlab.loyalty.incentive_returns import IncentiveReturns, returns
 from crmlab.loyalty.lifecycle import incentives, names_of
 from crmlab.loyalty.offered import arm_names
@@ -60,6 +61,8 @@ class IncentivePlan(Result):
     budget_given : bool
     spent, gain, gain_low, gain_high : float
         Cost of the plan and its expected return with interval; money.
+    assumed : dict of str to float
+        Incentives that nobody tested, with the change of orders that is assumed.
     confidence : float
     """
 
@@ -72,6 +75,7 @@ class IncentivePlan(Result):
     gain: float
     gain_low: float
     gain_high: float
+    assumed: Mapping[str, float]
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
@@ -82,8 +86,8 @@ class IncentivePlan(Result):
 
     def main_columns(self) -> Sequence[str]:
         return [
-            *("stage", "incentive", "customers", "lift", "pays_from", "cost_total", "gain"),
-            *("gain_low", "gain_high", "chosen", "chosen_share"),
+            *("stage", "incentive", "tested", "customers", "lift", "pays_from", "cost_total"),
+            *("gain", "gain_low", "gain_high", "chosen", "chosen_share"),
         ]
 
     def chosen(self) -> pd.DataFrame:
@@ -103,17 +107,17 @@ class IncentivePlan(Result):
         ).format(count=number(len(chosen)), gain=self._money(self.gain))
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        tested = self._tested().iloc[::-1]
-        axes = charts.new_axes(ax, size=(charts.SIZE[0], 1.8 + 0.42 * len(tested)))
-        places = np.arange(len(tested))
-        chosen = tested["chosen"].astype(bool)
-        for place, row, own in zip(places, tested.itertuples(), chosen, strict=True):
-            colour = charts.ORANGE if own else charts.MUTED
+        known = self._known().iloc[::-1]
+        axes = charts.new_axes(ax, size=(charts.SIZE[0], 1.8 + 0.42 * len(known)))
+        places = np.arange(len(known))
+        for place, row in zip(places, known.itertuples(), strict=True):
+            colour = charts.ORANGE if row.chosen else charts.MUTED
             axes.plot([row.gain_low, row.gain_high], [place, place], color=colour)
-            axes.plot(row.gain, place, "o", color=colour)
+            inside = colour if row.tested else "white"  # hollow: by assumption
+            axes.plot(row.gain, place, "o", color=colour, markerfacecolor=inside)
         axes.axvline(0, color=charts.INK, linewidth=1)
-        axes.set_yticks(places, [self._pair(row) for _index, row in tested.iterrows()])
-        axes.margins(y=0.6 / max(len(tested), 1))
+        axes.set_yticks(places, [self._pair(row) for _index, row in known.iterrows()])
+        axes.margins(y=0.6 / max(len(known), 1))
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))
         axes.set_xlabel(
@@ -131,9 +135,10 @@ class IncentivePlan(Result):
             self._left_over(),
             self._how_sure(),
             self._rejected(),
+            self._hoped(),
             self._untested(),
             self._between(),
-            self._assumed(),
+            self._premises(),
             self._left_out(),
         ]
         return "\n\n".join(part for part in parts if part)
@@ -146,7 +151,9 @@ class IncentivePlan(Result):
                 low=self._money(row["gain_low"]),
                 high=self._money(row["gain_high"]),
             )
-            for _index, row in self._tested().iterrows()
+            if row["tested"]
+            else _("{pair} {gain}").format(pair=self._pair(row), gain=self._money(row["gain"]))
+            for _index, row in self._known().iterrows()
         ]
         return _("Points with intervals of the expected gain per customer. {parts}.").format(
             parts=_("; ").join(parts)
@@ -162,16 +169,24 @@ class IncentivePlan(Result):
     def _money(self, value: float) -> str:
         return money(value, self.context.currency)
 
-    def _tested(self) -> pd.DataFrame:
-        return self.table[self.table["tested"] & self.table["gain"].notna()]
+    def _known(self) -> pd.DataFrame:
+        """What a test or an assumption says the gain of."""
+        return self.table[self.table["gain"].notna()]
 
     def _useful(self) -> pd.DataFrame:
         return self.table[self.table["gain_total"] > 0]
 
-    def _pair(self, row: pd.Series) -> str:
+    def _plain_pair(self, row: pd.Series) -> str:
         return _("{stage}: {incentive}").format(
             stage=names_of([row["stage"]])[row["stage"]], incentive=self._names()[row["incentive"]]
         )
+
+    def _pair(self, row: pd.Series) -> str:
+        """The stage and its incentive; where nobody tested it, what is assumed is marked."""
+        pair = self._plain_pair(row)
+        if row["tested"] or np.isnan(row["lift"]):
+            return pair
+        return _("{pair} (assumed)").format(pair=pair)
 
     def _listed(self, rows: pd.DataFrame) -> str:
         return _("; ").join(self._pair(row) for _index, row in rows.iterrows())
@@ -225,7 +240,7 @@ class IncentivePlan(Result):
     def _how_sure(self) -> str:
         parts = [
             _("{pair} {share}").format(pair=self._pair(row), share=percent(row["chosen_share"], 0))
-            for _index, row in self._tested().iterrows()
+            for _index, row in self._known().iterrows()
             if row["chosen_share"] > 0
         ]
         if not parts:
@@ -236,8 +251,7 @@ class IncentivePlan(Result):
         ).format(parts=_("; ").join(parts))
 
     def _rejected(self) -> str:
-        tested = self._tested()
-        losing = tested[tested["gain_high"] < 0]
+        losing = self.table[self.table["gain_high"] < 0]
         if losing.empty:
             return ""
         return _(
@@ -245,8 +259,41 @@ class IncentivePlan(Result):
             "on the orders that would have come anyway, too."
         ).format(pairs=self._listed(losing))
 
+    def _hoped(self) -> str:
+        rows = self.table[~self.table["tested"] & self.table["lift"].notna()]
+        parts = [
+            (
+                _("{pair} {lift}")
+                if np.isnan(row["pays_from"])
+                else _("{pair} {lift}, where it pays from {needed}")
+            ).format(
+                pair=self._plain_pair(row),
+                lift=signed(row["lift"], 1),
+                needed=signed(row["pays_from"], 1),
+            )
+            for _index, row in rows.iterrows()
+        ]
+        said = []
+        if parts:
+            said.append(
+                _(
+                    "Nobody tested these; orders are assumed to change by: {parts}. The plan takes "
+                    "that for certain, and so does its interval."
+                ).format(parts=_("; ").join(parts))
+            )
+        idle = [self._names()[name] for name in self.assumed if name not in set(rows["incentive"])]
+        if idle:
+            said.append(
+                _(
+                    "Assumed to no avail, as the stage has no customers today, or too few were "
+                    "drawn to know what it orders: {names}."
+                ).format(names=_(", ").join(idle))
+            )
+        return " ".join(said)
+
     def _untested(self) -> str:
-        untested = self.table[~self.table["tested"] & self.table["pays_from"].notna()]
+        table = self.table
+        untested = table[~table["tested"] & table["lift"].isna() & table["pays_from"].notna()]
         if untested.empty:
             return ""
         parts = [
@@ -268,15 +315,25 @@ class IncentivePlan(Result):
             "the stage orders and earns."
         ).format(arms=_(", ").join(none))
 
-    def _assumed(self) -> str:
+    def _premises(self) -> str:
         return _(
             "Orders that an incentive adds are taken to earn what the stage's orders earn, and "
             "customers in a stage today to respond as those did who were in it when drawn."
         )
 
     def _left_out(self) -> str:
-        left = _("; ").join(one.words() for one in self.returns.exclusions)
-        return _("Left out: {left}.").format(left=left) if left else ""
+        texts = {
+            "discount": _(
+                "Orders have no list price (orders.list_price), so what a discount takes off is "
+                "not seen: it counts as nothing, and the gain of an offer with one is too high."
+            ),
+            "points": _(
+                "No cost of a point is stated (points.point in the settings), so points count as "
+                "free, and the gain of an offer of points is too high."
+            ),
+        }
+        free = [texts[name] for name in self.returns.free]
+        return " ".join([*free, listed(self.returns.exclusions, self.returns.part)])
 
     def _define(self) -> Definition:
         return Definition(
@@ -376,7 +433,8 @@ def incentive_plan(
     found = returns(crm, holdout=holdout, after=after, draws=draws, seed=seed)
     size = stages(crm).frame["stage"].value_counts()
     table, drawn = _tested(found, size, confidence)
-    more, more_drawn = _untested(crm, found, size, dict(assumed or {}))
+    hopes = dict(assumed or {})
+    more, more_drawn = _untested(crm, found, size, hopes)
     table = pd.concat([table, more], ignore_index=True)
     drawn = np.hstack([drawn, more_drawn])
     place = [ORDER.index(one) if one in ORDER else len(ORDER) for one in table["stage"]]
@@ -397,6 +455,7 @@ def incentive_plan(
         float(table.loc[chosen, "gain_total"].sum()),
         float(low),
         float(high),
+        hopes,
         confidence,
     )
 
@@ -449,11 +508,13 @@ def _tested(
     found: IncentiveReturns, size: pd.Series, confidence: float
 ) -> tuple[pd.DataFrame, Array]:
     """The rows of the tested incentives in stages that have customers today."""
+    from scipy.stats import norm
+
     there = found.table["stage"].isin(size.index).to_numpy(bool)
     own, drawn = found.table[there], found.draws[:, there]
     edges = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(drawn, edges, axis=0)
-    margin = float(_z(confidence))
+    margin = float(norm.ppf((1 + confidence) / 2))
     left = own["margin"] - own["given"]
     each = own["listed"] * own["given"] * np.exp(own["log_ratio"])
     customers = own["stage"].map(size).astype("int64")
@@ -478,12 +539,6 @@ def _tested(
         }
     )
     return table, drawn
-
-
-def _z(confidence: float) -> float:
-    from scipy.stats import norm
-
-    return float(norm.ppf((1 + confidence) / 2))
 
 
 def _untested(

@@ -48,7 +48,11 @@ class IncentiveReturns:
         How many the gain is of.
     campaign_cost : float
         What a campaign gave away on average; money.
+    free : tuple of {"discount", "points"}
+        What is given away but counts as nothing, as the data do not say what it costs.
     exclusions : tuple of Exclusion
+    part : str
+        What the customers are a sample of, in words; empty if they are all.
     """
 
     table: pd.DataFrame
@@ -56,7 +60,9 @@ class IncentiveReturns:
     spread: pd.Series
     periods: int
     campaign_cost: float
+    free: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
+    part: str
 
 
 def returns(crm: Workspace, *, holdout: str, after: int, draws: int, seed: int) -> IncentiveReturns:
@@ -101,8 +107,25 @@ def returns(crm: Workspace, *, holdout: str, after: int, draws: int, seed: int) 
     table["gain"] = _gain(table["listed"], table["margin"], table["given"], table["log_ratio"])
     given = table.groupby("arm")["given"].first().reindex(found.frame["arm"]).fillna(0.0)
     cost = float(given @ found.of_period(found.listed, 0, after)) / len(found.campaigns)
-    left_out = (*found.exclusions, *left_out)
-    return IncentiveReturns(table, drawn, spread, after + 1, cost, left_out)
+    return IncentiveReturns(
+        table,
+        drawn,
+        spread,
+        after + 1,
+        cost / found.sampled,
+        _free(crm, found),
+        (*found.exclusions, *left_out),
+        found.part,
+    )
+
+
+def _free(crm: Workspace, found: Offered) -> tuple[str, ...]:
+    """What the data do not say the cost of."""
+    known = {
+        "discount": crm.has("orders", "list_price"),
+        "points": "points.point" in crm.settings.activity_costs or not found.points.any(),
+    }
+    return tuple(name for name, told in known.items() if not told)
 
 
 def _gain(listed: Array, margin: Array, given: Array, log_ratio: Array) -> Array:
@@ -142,9 +165,10 @@ def _stages_at(crm: Workspace, at: date) -> pd.Series:
 
 def _judged(found: Offered, stage: NDArray[np.str_]) -> list[tuple[str, str]]:
     """The pairs of stage and arm with customers enough on both sides."""
-    counts = pd.crosstab(stage, found.frame["arm"].to_numpy())
+    arm, every = found.frame["arm"].to_numpy(), [*found.arms, found.holdout]
+    counts = pd.crosstab(stage, arm).reindex(columns=every, fill_value=0)
     orders = found.of_period(found.orders, 0, found.after)
-    bought = pd.crosstab(stage, found.frame["arm"].to_numpy(), orders > 0, aggfunc="sum")
+    bought = pd.crosstab(stage, arm, orders > 0, aggfunc="sum").reindex(columns=every)
     pairs = [
         (str(one), arm)
         for one in counts.index

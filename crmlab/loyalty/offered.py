@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, signed
+from crmlab.loyalty.purchases import of_a_sample
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Offered:
     exclusions : tuple of Exclusion
     part : str
         What the customers are a sample of, in words; empty if they are all.
+    sampled : float
+        Share of the customers drawn for a campaign that are in the sample; 1 if they are all.
     """
 
     frame: pd.DataFrame
@@ -82,6 +85,7 @@ class Offered:
     overlapping: int
     exclusions: tuple[Exclusion, ...]
     part: str
+    sampled: float
 
     @property
     def campaigns(self) -> list[str]:
@@ -166,7 +170,7 @@ def offered(
                 before=before, after=after
             )
         )
-    workspace, part = _some(crm)
+    workspace, part, sampled = _some(crm)
     frame = workspace.query("offer_assignments")
     frame, exclusions = _judged(frame, holdout, after, pd.Timestamp(crm.as_of))
     found = workspace.query("offer_orders", before=before, after=after)
@@ -186,6 +190,7 @@ def offered(
         overlapping=_overlapping(frame, after),
         exclusions=exclusions,
         part=part,
+        sampled=sampled,
     )
 
 
@@ -212,16 +217,15 @@ def of_assignments(reason: str, count: int) -> Exclusion:
 # --- the frame
 
 
-def _some(crm: Workspace) -> tuple[Workspace, str]:
+def _some(crm: Workspace) -> tuple[Workspace, str, float]:
+    """The workspace or a sample of it, what is said of that, and the share of those drawn in it."""
     rows = crm.rows("assignments")
     if rows <= LARGEST:
-        return crm, ""
+        return crm, "", 1.0
     everyone = crm.query("offer_assignments")["customer_id"].nunique()
-    some = int(everyone * LARGEST / rows)
-    said = _("Of {customers} customers, {some} drawn at random are used here.").format(
-        customers=number(everyone), some=number(some)
-    )
-    return crm.sample(customers=some), said
+    sample = crm.sample(customers=int(everyone * LARGEST / rows))
+    some = sample.query("offer_assignments")["customer_id"].nunique()
+    return sample, of_a_sample(everyone, some), some / everyone
 
 
 def _judged(

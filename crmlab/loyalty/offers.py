@@ -346,6 +346,13 @@ class Offers(Result):
                     count=number(offer.cost_missing)
                 )
             )
+        if self.money_of == "profit" and not self.point_cost and offer.points.any():
+            parts.append(
+                _(
+                    "No cost of a point is stated (points.point in the settings), so points count "
+                    "as free."
+                )
+            )
         return " ".join(part for part in parts if part)
 
     def _define(self) -> Definition:

@@ -167,10 +167,13 @@ def some_customers(crm: Workspace, largest: int = LARGEST) -> tuple[Workspace, s
     customers = int(crm.query("orders_accounting")["customers"].iloc[0])
     if customers <= largest:
         return crm, ""
-    said = _("Of {customers} customers, {some} drawn at random are used here.")
-    return (
-        crm.sample(customers=largest),
-        said.format(customers=number(customers), some=number(largest)),
+    return crm.sample(customers=largest), of_a_sample(customers, largest)
+
+
+def of_a_sample(customers: int, some: int) -> str:
+    """The sentence that says that some of the customers are used."""
+    return _("Of {customers} customers, {some} drawn at random are used here.").format(
+        customers=number(customers), some=number(some)
     )
 
 

@@ -1,11 +1,13 @@
 """Which incentive for which stage: returns from the draw, and the choice within a budget."""
 
 import itertools
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 from crmlab.loyalty import incentive_plan, knapsack
@@ -64,7 +66,7 @@ def test_stages_that_share_an_effect_share_its_chance(shared, expected):
 # --- a company whose customers are all alike
 
 
-def company(customers=120, *, coupon_orders=3, discount=10.0):
+def company(customers=120, *, coupon_orders=3, discount=10.0, drop=(), settings=None, **more):
     """Holdout: 2 orders at 100 in May; coupon: more of them, at a discount; June: 1 order each."""
     rows = []
     for place in range(customers):
@@ -87,7 +89,8 @@ def company(customers=120, *, coupon_orders=3, discount=10.0):
             "assigned_at": "2024-05-01 08:00",
         }
     )
-    return from_frames({"orders": orders, "assignments": drawn}, as_of="2024-06-30")
+    frames = {"orders": orders.assign(**more).drop(columns=list(drop)), "assignments": drawn}
+    return from_frames(frames, as_of="2024-06-30", settings=settings)
 
 
 def test_a_gain_is_what_the_offer_brings_less_what_it_gives_away():
@@ -133,19 +136,78 @@ def test_a_budget_too_small_for_the_stage_buys_nothing():
     assert "what is expected to pay costs more" in short.reading()
 
 
-def test_what_nobody_tested_is_chosen_only_by_assumption():
-    costs = {"contact.phone": 6.0}
-    crm = company()
-    settings = crm.settings
-    object.__setattr__(settings, "activity_costs", costs)
-    stage = incentive_plan(crm).table["stage"].iloc[0]
-    untested = {"stable": None, "decline": "call", "formation": None, "exploration": None}[stage]
-    plan = incentive_plan(crm)
-    assert plan.table.loc[~plan.table["tested"], "chosen"].sum() == 0
-    if untested:
-        hoped = incentive_plan(crm, assumed={untested: 0.5})
-        row = hoped.table.set_index("incentive").loc[untested]
-        assert row["gain"] == pytest.approx(300 * 0.4 * 0.5 - 6)
+@pytest.fixture
+def phoned(monkeypatch):
+    """The company, all of whose customers are in formation, with a price of what is offered there.
+
+    Its other incentive whose cost is known is for a stage in which nobody is.
+    """
+    plan = sys.modules["crmlab.loyalty.incentive_plan"]
+    monkeypatch.setitem(plan.ACTIVITIES, "personal_offer", "contact.phone")
+    costs = {"contact.phone": 6.0, "contact.letter": 1.0}
+    return company(settings=Settings(activity_costs=costs))
+
+
+def test_what_nobody_tested_is_chosen_only_by_assumption(phoned):
+    plan = incentive_plan(phoned)
+    row = plan.table.set_index("incentive").loc["personal_offer"]
+    assert not row["chosen"]
+    # An order more for each of 300 yuan at a profit of 40 % is worth 120; a call costs 6.
+    assert row["pays_from"] == pytest.approx(6 / 120)
+    assert "Not tested, and so not chosen" in plan.reading()
+    hoped = incentive_plan(phoned, assumed={"personal_offer": 0.5})
+    row = hoped.table.set_index("incentive").loc["personal_offer"]
+    assert row["gain"] == pytest.approx(300 * 0.4 * 0.5 - 6)
+    assert hoped.chosen()["incentive"].tolist() == ["personal_offer"]
+
+
+def test_what_is_assumed_is_marked_wherever_it_is_named(phoned):
+    hoped = incentive_plan(phoned, assumed={"personal_offer": 0.5})
+    said = hoped.reading()
+    assert "the plan is: Formation: Offers that fit what the customer buys (assumed)." in said
+    assert "Nobody tested these" in said
+    assert "+50.0%, where it pays from +5.0%" in said
+    assert "so not chosen" not in said
+    assert "(assumed) CN¥54" in hoped.alt()
+    assert "tested" in hoped.main_columns()
+    labels = [label.get_text() for label in hoped.plot().get_yticklabels()]
+    assert sum("(assumed)" in label for label in labels) == 1
+
+
+def test_an_assumption_for_a_stage_in_which_nobody_is_is_said(phoned):
+    hoped = incentive_plan(phoned, assumed={"thanks": 0.5})
+    assert "thanks" not in set(hoped.table["incentive"])
+    assert "Assumed to no avail" in hoped.reading()
+    assert "Letter of thanks after the first order" in hoped.reading()
+
+
+def test_what_an_offer_gives_away_unseen_is_said():
+    plan = incentive_plan(company(drop=["list_price"], points_earned=10.0))
+    assert plan.returns.free == ("discount", "points")
+    assert "Orders have no list price" in plan.reading()
+    assert "No cost of a point is stated" in plan.reading()
+    assert returns(company(), holdout="holdout", after=1, draws=2, seed=0).free == ()
+
+
+def test_a_stage_unknown_of_the_whole_holdout_is_no_crash():
+    frames = company()
+    drawn = frames.assignments
+    late = frames.orders["customer_id"].isin(drawn.loc[drawn["arm"] == "holdout", "customer_id"])
+    orders = frames.orders[~late | (frames.orders["ordered_at"] >= "2024-05-01")]
+    crm = from_frames({"orders": orders, "assignments": drawn}, as_of="2024-06-30")
+    with pytest.raises(NotEnoughData, match="No stage has 20 customers"):
+        incentive_plan(crm)
+
+
+def test_what_a_campaign_gave_away_is_of_all_even_where_a_sample_is_used(monkeypatch):
+    monkeypatch.setattr(sys.modules["crmlab.loyalty.offered"], "LARGEST", 90)
+    found = returns(company(), holdout="holdout", after=1, draws=100, seed=0)
+    assert "Of 120 customers, 90 drawn at random" in found.part
+    assert found.part in incentive_plan(company()).reading()
+    drawn = found.table["customers"].iloc[0]
+    given = drawn * 4 * 100 * found.table["given"].iloc[0]  # of list price, by the sample's coupons
+    assert found.campaign_cost == pytest.approx(given * 120 / 90, rel=0.05)
+    assert found.campaign_cost > given * 1.2
 
 
 def test_what_cannot_be_asked_is_refused():

@@ -144,6 +144,19 @@ def test_of_very_many_assignments_those_of_a_sample_of_customers_are_used(monkey
     found = offered(workspace(rows, [order(n, f"C{n}", "2025-06-02") for n in range(60)]))
     assert len(found.frame) == 20
     assert "Of 60 customers, 20 drawn at random" in found.part
+    assert found.sampled == pytest.approx(20 / 60)
+
+
+def test_customers_never_drawn_for_a_campaign_are_not_said_to_be_of_the_sample(monkeypatch):
+    monkeypatch.setattr(sys.modules["crmlab.loyalty.offered"], "LARGEST", 30)
+    rows = [drawn(f"C{n}", "coupon" if n % 2 else "holdout") for n in range(60)]
+    orders = [order(n, f"C{n}", "2025-06-02") for n in range(200)]
+    found = offered(
+        workspace(rows, orders, customers=[{"customer_id": f"C{n}"} for n in range(200)])
+    )
+    assert 0 < len(found.frame) < 30
+    assert f"Of 60 customers, {len(found.frame)} drawn at random" in found.part
+    assert found.sampled == pytest.approx(len(found.frame) / 60)
 
 
 def test_periods_asked_for_must_make_sense():
