@@ -4,6 +4,7 @@ from crmlab.loyalty.alive import alive
 from crmlab.loyalty.alive_check import alive_check
 from crmlab.loyalty.clv_explorer import explore_clv
 from crmlab.loyalty.cohorts import retention
+from crmlab.loyalty.events import events
 from crmlab.loyalty.four_cases import four_cases
 from crmlab.loyalty.future import repeat_buying
 from crmlab.loyalty.future_value import future_value
@@ -45,6 +46,7 @@ __all__ = [
     "alive_check",
     "customer_elasticities",
     "customer_months",
+    "events",
     "explore_clv",
     "explore_loyalty_weights",
     "explore_points",

@@ -535,6 +535,8 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "again": (_("Bought again after them"), "percent"),
         "again_others": (_("Bought again after the others"), "percent"),
         "orders_after_others": (_("Orders after the others"), "number"),
+        "orders_before_others": (_("Orders before the others"), "number"),
+        "attendances": (_("Attendances"), "integer"),
         "gaps": (_("Gaps that ended"), "integer"),
         "open_gaps": (_("Still open"), "integer"),
         "median_low": (_("Low (median)"), "number1"),

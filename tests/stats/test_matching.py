@@ -3,9 +3,15 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy.stats import t
+from statsmodels.tools.sm_exceptions import SpecificationWarning
 
 from crmlab.errors import NotEnoughData
-from crmlab.stats.matching import coarsened_exact, compared, standardised_difference
+from crmlab.stats.matching import (
+    change_apart,
+    coarsened_exact,
+    compared,
+    standardised_difference,
+)
 
 
 def drawn(seed=1, units=400):
@@ -124,3 +130,35 @@ def test_intervals_hold_where_incidents_do_nothing():
         ratio = compared(after, wrong, weights, who).ratio
         held.append((share.low < 0 < share.high, ratio.low < 1 < ratio.high))
     assert np.mean(held, axis=0) == pytest.approx([0.97, 0.98], abs=0.03)
+
+
+def test_the_change_apart_is_the_interaction_of_a_poisson_regression():
+    frame = drawn(5)
+    frame["before"] = np.random.default_rng(9).poisson(2 + frame["who"] % 4)
+    frame["weight"] = coarsened_exact(frame["treated"], frame[["tier", "month"]])
+    found = change_apart(
+        frame["before"], frame["value"], frame["treated"], frame["weight"], frame["who"]
+    )
+    used = frame[frame["weight"] > 0]
+    both = pd.concat([used.assign(y=used["before"], post=0), used.assign(y=used["value"], post=1)])
+    design = both[["treated", "post"]].astype(float).assign(const=1.0)
+    design["both"] = design["treated"] * design["post"]
+    model = sm.GLM(both["y"], design, family=sm.families.Poisson(), var_weights=both["weight"])
+    with pytest.warns(SpecificationWarning, match="var_weights"):
+        fit = model.fit(
+            cov_type="cluster", cov_kwds={"groups": both["who"], "use_correction": False}
+        )
+    many = used["who"].nunique()
+    fewer = min(used.groupby("treated")["who"].nunique())
+    error = fit.bse["both"] * np.sqrt(many / (many - 1))
+    reach = t.ppf(0.975, fewer - 1) * error
+    ends = fit.params["both"] + np.array([0, -reach, reach])
+    assert found[:3] == pytest.approx(np.expm1(ends), rel=1e-6)
+
+
+def test_a_side_without_orders_has_no_change():
+    assert np.isnan(change_apart([0, 1], [1, 1], [1, 0], [1, 1], [1, 2]).value)
+    assert np.isnan(change_apart([1, 1], [1, 1], [1, 1], [1, 1], [1, 2]).value)
+    lone = change_apart([1, 1], [2, 1], [1, 0], [1, 1], [1, 2])
+    assert lone.value == pytest.approx(1.0)
+    assert np.isnan(lone.low)
