@@ -116,15 +116,17 @@ class IncentivePlan(Result):
             inside = colour if row.tested else "white"  # hollow: by assumption
             axes.plot(row.gain, place, "o", color=colour, markerfacecolor=inside)
         axes.axvline(0, color=charts.INK, linewidth=1)
-        axes.set_yticks(places, [self._pair(row) for _index, row in known.iterrows()])
+        labels = [charts.wrapped(self._pair(row), 36) for _index, row in known.iterrows()]
+        axes.set_yticks(places, labels)
         axes.margins(y=0.6 / max(len(known), 1))
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))
-        axes.set_xlabel(
-            _("Gain per customer with interval, {currency} (orange: in the plan)").format(
-                currency=currency_name(self.context.currency)
-            )
+        text = (
+            _("Gain per customer with interval, {currency} (orange: in the plan)")
+            if known["tested"].all()
+            else _("Gain per customer, {currency}\n(orange: in the plan; hollow: assumed)")
         )
+        axes.set_xlabel(text.format(currency=currency_name(self.context.currency)))
         charts.set_title(axes, self.title())
         return axes
 
