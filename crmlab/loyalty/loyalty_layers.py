@@ -26,6 +26,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats import weighted
+from crmlab.stats.clustered import NOTHING, Estimate
 from crmlab.stats.multiplicity import holm
 from crmlab.stats.tiers import Tiers, known_tiers
 
@@ -94,7 +95,10 @@ class LoyaltyLayers(Result):
                 layer=names[together.index[0]], score=number(together.iloc[0], 1)
             )
         best, worst = str(together.idxmax()), str(together.idxmin())
-        if not self._apart(best, worst):
+        apart = self._apart(best, worst)
+        if np.isnan(apart.low):
+            return _("Whether the layers of loyalty differ cannot be told")
+        if apart.low <= 0:
             return _("The layers of loyalty do not differ by more than chance")
         return _("{best} loyalty stands highest ({high}), {worst} lowest ({low})").format(
             best=names[best],
@@ -103,19 +107,26 @@ class LoyaltyLayers(Result):
             low=number(together.min(), 1),
         )
 
-    def _apart(self, best: str, worst: str) -> bool:
-        """Whether the same customers score higher in one layer, picked out of several pairs."""
+    def _apart(self, best: str, worst: str) -> Estimate:
+        """By how much the same customers score higher in one layer, picked out of several pairs."""
+        apart = self.customers[best] - self.customers[worst]
+        if not np.ptp(apart) > 0:  # one customer, or all alike: nothing to tell chance by
+            return NOTHING
         pairs = len(self.layers) * (len(self.layers) - 1) / 2
-        found = weighted.mean(
-            self.customers[best] - self.customers[worst],
-            weights=self.customers["weight"],
-            confidence=1 - (1 - CONFIDENCE) / pairs,
+        return weighted.mean(
+            apart, weights=self.customers["weight"], confidence=1 - (1 - CONFIDENCE) / pairs
         )
-        return bool(found.low > 0)
 
     def _widest(self) -> str:
-        """The layer in which tiers lie farthest apart."""
+        """The layer, of those in which a tier stands out, where tiers that are judged differ most.
+
+        If one alone can be judged, it is held against the others all the same.
+        """
         rows = self.table[self.table["tier"] != "all"]
+        rows = rows[rows["layer"].isin(rows.loc[rows["stands_out"].fillna(False), "layer"])]
+        judged = rows[rows["stands_out"].notna()]
+        if len(set(judged["tier"])) > 1:
+            rows = judged
         scores = rows.pivot_table(index="layer", columns="tier", values="score", sort=False)
         layer = (scores.max(axis=1) - scores.min(axis=1)).idxmax()
         labels = self.value_labels()["tier"]
@@ -164,9 +175,10 @@ class LoyaltyLayers(Result):
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
-        return _("Points with intervals, a group per layer. {levels} {tiers}").format(
+        said = _("Points with intervals, a group per layer. {levels} {tiers}").format(
             levels=self._levels(), tiers=self._by_tier()
         )
+        return said.rstrip()
 
     # --- the words
 
@@ -192,10 +204,13 @@ class LoyaltyLayers(Result):
         return _("; ").join(parts)
 
     def _levels(self) -> str:
-        return _("Mean scores of the layers, from 0 to 100: {parts}. {intervals}").format(
-            parts=self._scores(self.table[self.table["tier"] == "all"]),
-            intervals=intervals_in_brackets(CONFIDENCE),
+        rows = self.table[self.table["tier"] == "all"]
+        known = rows["low"].notna().any()
+        said = _("Mean scores of the layers, from 0 to 100: {parts}. {intervals}").format(
+            parts=self._scores(rows),
+            intervals=intervals_in_brackets(CONFIDENCE) if known else "",
         )
+        return said.rstrip()
 
     def _by_tier(self) -> str:
         rows = self.table[self.table["tier"] != "all"]
@@ -255,7 +270,7 @@ class LoyaltyLayers(Result):
             cut=number(self.cut, 0), parts=_("; ").join(shown)
         )
         hollow = self._hollow()
-        if np.isnan(hollow):
+        if not hollow > 0:  # nobody, or a layer is not known
             return said
         more = _(
             "{share} of the customers are loyal in what they do and not in what they feel: by "

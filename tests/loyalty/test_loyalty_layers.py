@@ -92,6 +92,16 @@ def test_layers_that_differ_by_chance_alone_are_not_ranked_in_the_title():
     assert title.startswith("Affective loyalty stands highest")
 
 
+def test_of_one_customer_or_of_customers_all_alike_nothing_is_said_of_differences():
+    alone = loyalty_layers(from_frames({"surveys": ANSWERS.head(1)}))
+    assert alone.title() == "Whether the layers of loyalty differ cannot be told"
+    assert "In brackets" not in alone.reading()
+    assert "in what they do and not in what they feel" not in alone.reading()
+    alike = {"identification": 5, "incident_tolerance": 5, "brand_attention": 3}
+    same = loyalty_layers(said(**alike, competitor_attention=3, share_of_needs=0.2))
+    assert same.title() == "Whether the layers of loyalty differ cannot be told"
+
+
 def test_which_measure_belongs_to_which_layer_is_data():
     table = loyalty_measures()
     table["layer"] = table["layer"].replace("affective", "heart")
@@ -153,6 +163,15 @@ def test_tiers_are_compared_with_the_others_together_and_small_ones_not_judged()
     assert table["potential"].isna().all()
     assert "Key in the layer Affective" in result.reading()
     assert result.title().startswith("Tiers differ most in the layer Affective: Key")
+    # Two customers who are not judged lie farther off in either layer, and are no headline.
+    surveys.loc[tier == "potential", ["identification", "brand_attention"]] = [[1, 1], [1, 1]]
+    far = loyalty_layers(
+        from_frames({"surveys": surveys, "orders": orders, "customers": customers}),
+        measures=measures,
+    )
+    assert far.table.set_index(["tier", "layer"]).loc[("potential", "affective"), "score"] == 0
+    assert far.title().startswith("Tiers differ most in the layer Affective: Key")
+    assert "General" in far.title()
 
 
 def test_by_hand_in_plain_pandas(company):
