@@ -110,6 +110,7 @@ def _climbed(log_likelihood: LogLikelihood, point: Array, limits: tuple[Array, A
         step = _step(log_likelihood, point, slope, limits)
         if not slope @ step > max(ENOUGH, ROUNDING * abs(value)):
             return np.asarray(np.clip(point + step, *limits))
+        step = _up_to_limit(point, step, limits)
         for _halving in range(HALVINGS):
             further = np.clip(point + step, *limits)
             new_value, new_slope = log_likelihood(np.exp(further))
@@ -120,6 +121,16 @@ def _climbed(log_likelihood: LogLikelihood, point: Array, limits: tuple[Array, A
             break
         point, value, slope = further, new_value, new_slope
     return point
+
+
+def _up_to_limit(point: Array, step: Array, limits: tuple[Array, Array]) -> Array:
+    """The part of a step that ends where the first parameter meets its limit.
+
+    Parameters that grow together on a ridge would leave it if one were held and the others not.
+    """
+    room = np.where(step > 0, limits[1] - point, limits[0] - point)
+    ahead = _free(point, limits) & (step != 0)
+    return np.asarray(step * np.min(room[ahead] / step[ahead], initial=1.0))
 
 
 def _step(

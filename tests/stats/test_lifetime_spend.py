@@ -104,6 +104,18 @@ def test_where_all_purchases_of_a_customer_are_alike_their_shape_is_weak():
     assert found.expected(5, 80) == pytest.approx(80, rel=0.01)
 
 
+@pytest.mark.parametrize(("p", "many"), [(1.0, 10), (6.0, 100), (10.0, 10_000)])
+def test_where_all_customers_are_alike_how_they_differ_is_weak(p, many):
+    x = np.repeat(np.arange(1, 6), 200)
+    place = np.tile((np.arange(200) + 0.5) / 200, 5)
+    # Every customer's purchases are gamma about the same mean of 90.
+    found = gamma_gamma(x, gamma.ppf(place, p * x, scale=90 / p / x), customers=np.full(1000, many))
+    assert found.weak == ("q", "v")
+    assert found.parameters[0] == pytest.approx(p, rel=0.02)
+    assert found.mean == pytest.approx(90, rel=1e-3)
+    assert found.expected([0, 1, 5], [0, 40, 40]) == pytest.approx(90, rel=0.01)
+
+
 def test_no_mean_of_the_population_where_its_tail_is_too_long():
     random = np.random.default_rng(1)
     spend = random.gamma(5, size=3000) / random.gamma(0.7, size=3000)
