@@ -54,6 +54,8 @@ class Membership(Result):
         Customers in the comparison before and after joining.
     yearly_cost : float
         Cost of a member in a year, points and fixed costs; NaN where nothing is known of it.
+    points_free : bool
+        Whether members earn points of which no cost is stated.
     part : str
         What the customers are a sample of, in words; empty if they are all.
     exclusions : tuple of Exclusion
@@ -69,6 +71,7 @@ class Membership(Result):
     joiners: int
     others: int
     yearly_cost: float
+    points_free: bool
     part: str
     exclusions: tuple[Exclusion, ...]
     confidence: float
@@ -248,6 +251,11 @@ class Membership(Result):
         said = _("A member costs {cost} a year.").format(
             cost=money(self.yearly_cost, self.context.currency, 2)
         )
+        if self.points_free:
+            said += " " + _(
+                "No cost of a point is stated (points.point in the settings), so points count as "
+                "free."
+            )
         needed = self._row("break_even")
         if not np.isfinite(needed["change"]):
             return said + " " + _("The margin of members' orders does not cover that.")
@@ -282,8 +290,8 @@ class Membership(Result):
                 "Joiners of each month are compared with customers who had not joined by the end "
                 "of the months after; both known in the {before} months before, whether or not "
                 "they bought in them. Their orders before are carried forward by the others' "
-                "change (Borusyak, Jaravel and Spiess 2024; multiplicative). The month of joining "
-                "belongs to neither side. "
+                "change, a factor (Callaway and Sant'Anna 2021; for factors Wooldridge 2023). The "
+                "month of joining belongs to neither side. "
                 "Errors linearised over customers. Members against others: Poisson rates. "
                 "Break-even: cost over margin less cost, jackknife over members."
             ).format(before=number(self.before)),
@@ -366,7 +374,8 @@ def membership(
 
     References
     ----------
-    Borusyak, K., Jaravel, X. and Spiess, J. (2024), Review of Economic Studies 91, 3253-3285.
+    Callaway, B. and Sant'Anna, P. H. C. (2021), Journal of Econometrics 225, 200-230. Wooldridge,
+    J. M. (2023), Econometrics Journal 26, C31-C66.
     Leenheer, J. et al. (2007), International Journal of Research in Marketing 24, 31-47, on who
     joins loyalty programmes.
     """
@@ -378,12 +387,14 @@ def membership(
     months = customer_months(workspace)
     naive, sizes = _members(people, months, confidence)
     found, left = _joining(people, months, before, after)
-    cost, needed, payers = _costs(workspace, people, member_cost, confidence)
+    point = float(crm.settings.activity_costs.get("points.point", math.nan))
+    earning = _earning(workspace, people)
+    cost, needed = _costs(workspace, earning, point, member_cost, confidence)
     figures = {
         "members": (sizes, naive),
         "busier": (found.joiners if found else 0, _of(found, -1, confidence)),
         "joining": (found.joiners if found else 0, _of(found, -2, confidence)),
-        "break_even": (payers, needed),
+        "break_even": (len(earning) if np.isfinite(cost) else 0, needed),
     }
     rows = [
         (code, size, one.value, one.low, one.high) for code, (size, one) in figures.items()
@@ -398,6 +409,7 @@ def membership(
         found.joiners if found else 0,
         found.others if found else 0,
         cost,
+        bool(np.isnan(point) and len(earning) and earning["earned"].any()),
         part,
         left,
         confidence,
@@ -484,24 +496,29 @@ def _excluded(counts: Mapping[str, int]) -> tuple[Exclusion, ...]:
     return tuple(Exclusion.of_customers(reason, count) for reason, count in counts.items() if count)
 
 
-def _costs(
-    crm: Workspace, people: pd.DataFrame, member_cost: float, confidence: float
-) -> tuple[float, Estimate, int]:
-    """Cost of a member in a year, the lift that would pay for it, and of how many members."""
-    point = float(crm.settings.activity_costs.get("points.point", math.nan))
+def _earning(crm: Workspace, people: pd.DataFrame) -> pd.DataFrame:
+    """The members whose orders say what points they earn: earned, margin, since (day, joined)."""
+    if not crm.has("orders", "points_earned", "amount", "cost"):
+        return pd.DataFrame()
     frame = crm.query("points_by_customer").set_index("customer_id")
-    frame = frame[frame["orders"] > 0]
-    with_points = crm.has("orders", "points_earned", "amount", "cost") and len(frame) > 0
-    if not with_points or not (np.isfinite(point) or member_cost):
-        return math.nan, NOTHING, 0
+    since = people["member_since"].reindex(frame.index)
+    return frame[["earned", "margin"]].assign(since=since)[(frame["orders"] > 0) & since.notna()]
+
+
+def _costs(
+    crm: Workspace, earning: pd.DataFrame, point: float, member_cost: float, confidence: float
+) -> tuple[float, Estimate]:
+    """Cost of a member in a year, and the lift that would pay for it."""
+    if not len(earning) or not (np.isfinite(point) or member_cost):
+        return math.nan, NOTHING
     last = pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
-    start = people["member_since"].reindex(frame.index).clip(lower=pd.Timestamp(crm.first_day))
-    years = ((last - start).dt.days / _DAYS_PER_YEAR).fillna(0.0)
-    spent = np.nan_to_num(point) * frame["earned"] + member_cost * years
+    start = earning["since"].clip(lower=pd.Timestamp(crm.first_day))
+    years = (last - start).dt.days / _DAYS_PER_YEAR
     if not years.sum() > 0:
-        return math.nan, NOTHING, 0
-    needed = break_even(spent, frame["margin"], confidence=confidence)
-    return float(spent.sum() / years.sum()), needed, len(frame)
+        return math.nan, NOTHING
+    spent = np.nan_to_num(point) * earning["earned"] + member_cost * years
+    needed = break_even(spent, earning["margin"], confidence=confidence)
+    return float(spent.sum() / years.sum()), needed
 
 
 def _of(found: Joining | None, place: int, confidence: float) -> Estimate:

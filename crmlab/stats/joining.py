@@ -103,9 +103,9 @@ def joining(
     References
     ----------
     Callaway, B. and Sant'Anna, P. H. C. (2021), Journal of Econometrics 225, 200-230, on those not
-    yet treated as the comparison. Borusyak, K., Jaravel, X. and Spiess, J. (2024), Review of
-    Economic Studies 91, 3253-3285.
-    Goodman-Bacon, A. (2021), Journal of Econometrics 225, 254-277.
+    yet treated as the comparison of each month's joiners. Wooldridge, J. M. (2023), Econometrics
+    Journal 26, C31-C66, on means that would have moved by the same factor.
+    Goodman-Bacon, A. (2021), Journal of Econometrics 225, 254-277, on why not the earlier ones.
 
     Examples
     --------

@@ -110,6 +110,26 @@ def test_where_nobody_joined_within_the_data_the_rest_stands():
     result.plot()
 
 
+def test_points_of_customers_who_never_joined_are_no_cost_of_membership(busy_join):
+    crm = simulated(busier=1.8)
+    people, orders = crm.customers, crm.orders
+    never = set(people.loc[people["member_since"].isna(), "customer_id"])
+    given = orders["points_earned"].mask(orders["customer_id"].isin(never), 100.0)
+    frames = {"orders": orders.assign(points_earned=given), "customers": people}
+    result = membership(from_frames(frames, as_of="2025-12-31", settings=COST))
+    assert result.yearly_cost == pytest.approx(busy_join.yearly_cost)
+    assert rows(result)["customers"]["break_even"] == rows(busy_join)["customers"]["break_even"]
+
+
+def test_points_of_which_no_cost_is_stated_are_said_to_count_as_free(busy_join):
+    crm = simulated(busier=1.8)
+    frames = {"orders": crm.orders, "customers": crm.customers}
+    result = membership(from_frames(frames, as_of="2025-12-31"), member_cost=100.0)
+    assert result.yearly_cost == pytest.approx(100)
+    assert "points count as free" in result.reading()
+    assert "points count as free" not in busy_join.reading()
+
+
 def test_without_points_or_costs_there_is_no_break_even():
     result = membership(simulated(points=False))
     assert np.isnan(rows(result)["change"]["break_even"])
