@@ -81,7 +81,7 @@ class Events(Result):
     confidence: float
 
     def formats(self) -> Mapping[str, str]:
-        spells = ("orders_before", "orders_after", "orders_before_others", "orders_after_others")
+        spells = ("orders_before", "orders_after", "others_before", "others_after")
         return dict.fromkeys(spells, "number") | {"change": "percent"}
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
@@ -90,7 +90,7 @@ class Events(Result):
     def main_columns(self) -> Sequence[str]:
         return [
             *("comparison", "attendances", "orders_before", "orders_after"),
-            *("orders_before_others", "orders_after_others", "change", "low", "high"),
+            *("others_before", "others_after", "change", "low", "high"),
         ]
 
     def title(self) -> str:
@@ -164,7 +164,7 @@ class Events(Result):
         ).format(
             days=number(self.days),
             own=number(row["orders_after"], 1),
-            others=number(row["orders_after_others"], 1),
+            others=number(row["others_after"], 1),
             change=_written(row),
         )
         return f"{held} {said}"
@@ -186,8 +186,8 @@ class Events(Result):
             days=number(self.days),
             before=number(row["orders_before"], 1),
             after=number(row["orders_after"], 1),
-            before_others=number(row["orders_before_others"], 1),
-            after_others=number(row["orders_after_others"], 1),
+            before_others=number(row["others_before"], 1),
+            after_others=number(row["others_after"], 1),
         )
         return f"{said} {self._verdict(row)}"
 
@@ -319,7 +319,7 @@ def events(
         those of all who did not come; ``"coming"``: after it against expected; ``"earlier"``: the
         same before it, when nobody had come; ``"break_even"``: needed to pay), attendances, others
         (customers and events they are compared with), orders_before, orders_after,
-        orders_before_others, orders_after_others (mean numbers; of ``"earlier"`` of the two spells
+        others_before, others_after (mean numbers; of ``"earlier"`` of the two spells
         before the event), change, low, high (shares of orders). With fewer than 10 customers on
         either side there is no interval.
 
@@ -505,10 +505,10 @@ def _compare(
         "attendances": int(came.sum()),
         "others": int((~came).sum()),
     }
-    for side, suffix in ((came, ""), (~came, "_others")):
-        for name, values in (("orders_before", first), ("orders_after", second)):
+    for side, whose in ((came, "orders"), (~came, "others")):
+        for name, values in (("before", first), ("after", second)):
             mean = np.average(values[side], weights=weight[side]) if side.any() else math.nan
-            row[name + suffix] = float(mean)
+            row[f"{whose}_{name}"] = float(mean)
     if not fewest:
         found = NOTHING
     elif code == "guests":
@@ -527,8 +527,8 @@ def _break_even(
     guests = people[people["came"] & (people["weight"] > 0)]
     needed = NOTHING
     of_others = table.set_index("comparison").loc["coming"]
-    if len(guests) and not math.isnan(cost) and of_others["orders_before_others"] > 0:
-        moved = of_others["orders_after_others"] / of_others["orders_before_others"]
+    if len(guests) and not math.isnan(cost) and of_others["others_before"] > 0:
+        moved = of_others["others_after"] / of_others["others_before"]
         needed = _needed(crm, guests, moved, cost, confidence)
     return {
         "comparison": "break_even",

@@ -47,7 +47,7 @@ def test_the_change_of_guests_is_held_against_that_of_who_did_not_come():
     assert row[["attendances", "others"]].tolist() == [12, 13]
     assert row[["orders_before", "orders_after"]].tolist() == [2, 3.5]
     # Twelve O with 30 orders before and 24 after; the first customer has none.
-    assert row["orders_before_others"] == pytest.approx(30 / 13)
+    assert row["others_before"] == pytest.approx(30 / 13)
     assert row["change"] == pytest.approx((3.5 / 2) / (24 / 30) - 1)
     assert 0 < row["low"] < row["change"] < row["high"]
 
