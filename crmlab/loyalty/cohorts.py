@@ -282,6 +282,10 @@ class Retention(Result):
         if len(first) < 2:
             return ""
         low, high = first.loc[first["share"].idxmin()], first.loc[first["share"].idxmax()]
+        if low["share"] == high["share"]:
+            return _("In the first period after, the share is {share} in each cohort.").format(
+                share=percent(low["share"])
+            )
         said = _(
             "In the first period after, the cohorts go from {low} ({one}) to {high} ({other})."
         )
@@ -302,14 +306,14 @@ class Retention(Result):
 
     def _unknown(self) -> str:
         seen = self.curve[self.curve["share"].notna()]
-        if seen.empty:
+        if seen.empty or self.table["over"].all():
             return ""
         last = seen.iloc[-1]
         said = _(
             "Cells whose period is not over on {last} are not known, and are left empty; a zero "
             "there would be wrong."
         ).format(last=day(self.context.last_day))
-        if int(last["cohorts"]) == self._size()[1]:
+        if last["age"] == 0 or int(last["cohorts"]) == self._size()[1]:
             return said
         return ngettext(
             "{said} The last age seen, {age}, is known of {count} cohort only: along the row of "

@@ -175,33 +175,47 @@ class ImmortalTime(Result):
         )
 
     def _bias(self) -> str:
-        parts = [
-            _("{tier} {points} ({low} to {high})").format(
-                tier=self._tier(row),
-                points=number(row["difference"] * 100, 1),
-                low=number(row["difference_low"] * 100, 1),
-                high=number(row["difference_high"] * 100, 1),
+        parts = []
+        for _index, row in self._hindsight().iterrows():
+            told = pd.notna(row["difference_low"])
+            text = _("{tier} {points} ({low} to {high})") if told else _("{tier} {points}")
+            parts.append(
+                text.format(
+                    tier=self._tier(row),
+                    points=number(row["difference"] * 100, 1),
+                    low=number(row["difference_low"] * 100, 1),
+                    high=number(row["difference_high"] * 100, 1),
+                )
             )
-            for _index, row in self._hindsight().iterrows()
-        ]
+        said = _("What hindsight adds, in percentage points: {parts}.").format(
+            parts=_("; ").join(parts)
+        )
+        if self._hindsight()["difference_low"].isna().all():
+            return said
         return _(
-            "What hindsight adds, in percentage points: {parts}. {intervals} It is no property of "
-            "the customers, only of the order in which they were looked at."
-        ).format(parts=_("; ").join(parts), intervals=intervals_in_brackets(self.confidence))
+            "{said} {intervals} It is no property of the customers, only of the order in which "
+            "they were looked at."
+        ).format(said=said, intervals=intervals_in_brackets(self.confidence))
 
     def _rates(self) -> str:
         table = self.table.set_index(["way", "tier"])["leaving"]
-        parts = [
-            _("{tier} {late} and {early}, {ratio} times ({low} to {high})").format(
-                tier=self._tier(row),
-                late=percent(table["hindsight", row["tier"]]),
-                early=percent(table["beginning", row["tier"]]),
-                ratio=number(row["ratio"], 2),
-                low=number(row["ratio_low"], 2),
-                high=number(row["ratio_high"], 2),
+        parts = []
+        for _index, row in self._hindsight().iterrows():
+            text = (
+                _("{tier} {late} and {early}, {ratio} times ({low} to {high})")
+                if pd.notna(row["ratio"])
+                else _("{tier} {late} and {early}")
             )
-            for _index, row in self._hindsight().iterrows()
-        ]
+            parts.append(
+                text.format(
+                    tier=self._tier(row),
+                    late=percent(table["hindsight", row["tier"]]),
+                    early=percent(table["beginning", row["tier"]]),
+                    ratio=number(row["ratio"], 2),
+                    low=number(row["ratio_low"], 2),
+                    high=number(row["ratio_high"], 2),
+                )
+            )
         return _(
             "Leaving in a month, of those still there, in hindsight and by the beginning: {parts}. "
             "Hindsight counts the months before a customer rose for the tier the customer rose to."
@@ -351,7 +365,7 @@ def _difference(
         added.append(own)
     value = float(share[0] - share[1])
     half = float(norm.ppf((1 + confidence) / 2) * np.sqrt(np.sum((added[0] - added[1]) ** 2)))
-    if not half > 0:  # nobody left in either
+    if not half > 0:  # nobody left in either, or the same customers are in both
         return nothing | {"difference": value}
     return dict(zip(names, (value, value - half, value + half), strict=True))
 

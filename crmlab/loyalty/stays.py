@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.data.model import NO_TIME
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, day, number
+from crmlab.language import _, day, ngettext, number
 from crmlab.loyalty.purchases import known_since
 from crmlab.show.result import Exclusion
 from crmlab.stats.tiers import assign, tier_rules, with_thresholds
@@ -78,15 +78,22 @@ class Stays:
         if not self.late:
             return ""
         if self.setting == "contract":
-            text = _(
+            text = ngettext(
+                "{count} contract began before the data; it counts only from the first day of the "
+                "data on (delayed entry), for those that ended earlier are not in the data.",
                 "{count} contracts began before the data; they count only from the first day of "
-                "the data on (delayed entry), for those that ended earlier are not in the data."
+                "the data on (delayed entry), for those that ended earlier are not in the data.",
+                self.late,
             )
         else:
-            text = _(
+            text = ngettext(
+                "{count} customer was won before they can be watched; they count only from the "
+                "day on which their purchases are known for {days} days (delayed entry), or from "
+                "their first purchase.",
                 "{count} customers were won before they can be watched; they count only from the "
                 "day on which their purchases are known for {days} days (delayed entry), or from "
-                "their first purchase."
+                "their first purchase.",
+                self.late,
             )
         return text.format(count=number(self.late), days=number(self.silence))
 

@@ -109,9 +109,13 @@ class Survival(Result):
                 events=number(self.table["events"].sum()),
                 customers=number(self.table["customers"].sum()),
             )
-        if len(known) == 1:
+        if len(self.table) == 1:
             return _("After 12 months {share} of the customers have stayed").format(
                 share=percent(known["stay_12"].iloc[0], 0)
+            )
+        if len(known) == 1:
+            return _("Stay 12 months: {group} {one}").format(
+                group=self._name(known.iloc[0]), one=percent(known["stay_12"].iloc[0], 0)
             )
         one, other = self._extremes(known)
         names = [self._name(one), self._name(other)]
@@ -128,8 +132,8 @@ class Survival(Result):
         )
 
     def _extremes(self, known: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        """Tiers: the best and the last; other groups: who stays most and least."""
-        if self.groups.by == "tier":
+        """Tiers: the best and the last; other groups: who stays most and least, if any differ."""
+        if self.groups.by == "tier" or known["stay_12"].min() == known["stay_12"].max():
             return known.iloc[0], known.iloc[-1]
         return known.loc[known["stay_12"].idxmax()], known.loc[known["stay_12"].idxmin()]
 
@@ -200,17 +204,8 @@ class Survival(Result):
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
-        parts = [
-            _("{group}: {stay} after 12 months ({low} to {high})").format(
-                group=self._name(row),
-                stay=percent(row["stay_12"]),
-                low=percent(row["stay_12_low"]),
-                high=percent(row["stay_12_high"]),
-            )
-            for _index, row in self.table.iterrows()
-        ]
-        return _("Falling step curves of the share of customers who stay. {parts}.").format(
-            parts=_("; ").join(parts)
+        return _("Falling step curves of the share of customers who stay. {said}").format(
+            said=self._still_there()
         )
 
     # --- the words
@@ -223,22 +218,38 @@ class Survival(Result):
         return self._group(str(row[self.groups.by]) if self.groups.by else "")
 
     def _stay(self) -> str:
-        known = self.table.dropna(subset=["stay_12"])
-        if known.empty:
-            return _("No group was watched for 12 months, so none is said to stay so long.")
-        said = _("Still there after 12 months: {parts}. {intervals}").format(
-            parts=_("; ").join(
-                _("{group} {stay} ({low} to {high})").format(
-                    group=self._name(row),
-                    stay=percent(row["stay_12"]),
-                    low=percent(row["stay_12_low"]),
-                    high=percent(row["stay_12_high"]),
-                )
-                for _index, row in known.iterrows()
-            ),
-            intervals=intervals_in_brackets(self.confidence),
+        said = [self._still_there()]
+        if self.table["stay_12_low"].notna().any():
+            said.append(intervals_in_brackets(self.confidence))
+        return " ".join([*said, self._medians()])
+
+    def _still_there(self) -> str:
+        known = self.table["stay_12"].notna()
+        if not known.any():
+            return _("How many are still there after 12 months is not known of any group.")
+        said = _("Still there after {months} months: {parts}.").format(
+            months=number(12),
+            parts=_("; ").join(self._stayed(row) for _index, row in self.table[known].iterrows()),
         )
-        return f"{said} {self._medians()}"
+        if known.all():
+            return said
+        return _("{said} It is not known of: {names}.").format(
+            said=said,
+            names=_(", ").join(self._name(row) for _index, row in self.table[~known].iterrows()),
+        )
+
+    def _stayed(self, row: pd.Series) -> str:
+        text = (
+            _("{group} {stay} (nobody's time had ended by then, so there is no interval)")
+            if np.isnan(row["stay_12_low"])
+            else _("{group} {stay} ({low} to {high})")
+        )
+        return text.format(
+            group=self._name(row),
+            stay=percent(row["stay_12"]),
+            low=percent(row["stay_12_low"]),
+            high=percent(row["stay_12_high"]),
+        )
 
     def _medians(self) -> str:
         reached = self.table.dropna(subset=["median_months"])
@@ -283,14 +294,15 @@ class Survival(Result):
         if not self.groups.by:
             return ""
         if self.test is None:
-            return _("The groups cannot be compared: too few were at risk at the same time.")
+            said = _("The groups cannot be compared: too few were at risk at the same time.")
+            return f"{said} {self._pairs()}".strip()
         text = (
             _(
                 "The groups differ in how soon they leave by more than chance would bring about "
                 "(log-rank test, {statistic} with {freedom} degrees of freedom, probability "
                 "{chance}). They differ in other things too, so this is an association."
             )
-            if self.test.chance < 1 - self.confidence
+            if self._apart()
             else _(
                 "The groups differ no more than chance may bring about (log-rank test, {statistic} "
                 "with {freedom} degrees of freedom, probability {chance})."
@@ -303,16 +315,31 @@ class Survival(Result):
         )
         return f"{said} {self._pairs()}".strip()
 
+    def _apart(self) -> bool:
+        return self.test is not None and self.test.chance < 1 - self.confidence
+
     def _pairs(self) -> str:
-        if self.pairs.empty:
+        if len(self.groups.order) < 3:
             return ""
+        if self.pairs.empty:
+            alike = self.test is not None and not self._apart()
+            return "" if alike else _("survival(pairs=True) compares each two of them.")
+        count = int(self.pairs["probability"].notna().sum())
+        if not count:
+            return _("No two of them can be compared by themselves.")
         apart = self.pairs[self.pairs["differs"]]
         if apart.empty:
-            return _("No two of them differ, corrected for {count} comparisons (Holm).").format(
-                count=number(len(self.pairs))
-            )
-        return _("Corrected for {count} comparisons (Holm), these differ: {parts}.").format(
-            count=number(len(self.pairs)),
+            return ngettext(
+                "No two of them differ, by {count} comparison.",
+                "No two of them differ, corrected for {count} comparisons (Holm).",
+                count,
+            ).format(count=number(count))
+        return ngettext(
+            "By {count} comparison, these differ: {parts}.",
+            "Corrected for {count} comparisons (Holm), these differ: {parts}.",
+            count,
+        ).format(
+            count=number(count),
             parts=_("; ").join(
                 _("{one} and {other}").format(
                     one=self._group(row.group), other=self._group(row.compared_with)

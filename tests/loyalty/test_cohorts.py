@@ -138,6 +138,26 @@ def test_cohorts_that_differ_are_told_from_those_that_do_not():
     assert "that they differ cannot be told" in two(32).reading()
 
 
+def test_cohorts_that_are_alike_are_not_said_to_go_from_one_to_another():
+    bought = [("A", "2025-01-05"), ("A", "2025-02-05"), ("B", "2025-02-06"), ("B", "2025-03-05")]
+    said = retention(workspace(bought, as_of="2025-03-31"), unit="month").reading()
+    assert "In the first period after, the share is 100.0% in each cohort." in said
+
+
+def test_of_the_period_of_winning_alone_nothing_is_said_of_ages():
+    bought = [("A", "2025-01-05"), ("B", "2025-02-06")]
+    result = retention(workspace(bought, as_of="2025-02-20"), unit="month")
+    assert result.curve["cohorts"].tolist() == [1, 0]
+    assert "Cells whose period is not over" in result.reading()
+    assert "last age seen" not in result.reading()
+
+
+def test_where_every_cell_is_known_none_is_said_to_be_empty():
+    result = retention(workspace([("A", "2025-01-05")], as_of="2025-01-31"), unit="month")
+    assert result.table["over"].tolist() == [True]
+    assert "left empty" not in result.reading()
+
+
 def test_one_cohort_that_is_not_over_says_so():
     result = retention(workspace([("A", "2025-02-14")], as_of="2025-02-20"))
     assert result.title() == "No cohort has been seen for a whole period after it was won"

@@ -129,7 +129,10 @@ def test_where_nobody_left_there_is_no_ratio_and_no_interval():
     found = immortal_time(workspace(rows))
     assert found.table[["ratio", "difference_low"]].isna().all(axis=None)
     assert "no difference" in found.title()
-    assert found.reading()
+    assert "in percentage points: Key 0.0; General 0.0." in found.reading()
+    assert "Key 0.0% and 0.0%; General 0.0% and 0.0%." in found.reading()
+    assert "In brackets" not in found.reading()
+    assert "–" not in found.reading()
 
 
 def test_too_short_a_time_is_said():

@@ -108,6 +108,7 @@ def test_a_contract_that_began_before_the_data_counts_from_their_first_day_on(co
     old = row(contracts, "old")
     assert (old["entry"], old["time"], old["event"]) == (10, 466, True)
     assert contracts.late == 1
+    assert contracts.watched_late().startswith("1 contract began before the data; it counts only")
 
 
 def test_a_contract_that_ends_after_the_data_runs_on(contracts):

@@ -68,11 +68,34 @@ def test_what_was_not_watched_so_long_is_missing_and_said():
         workspace([contract("a", "2025-07-01", None), contract("b", "2025-08-01", None)])
     )
     assert found.table[["stay_12", "stay_24", "median_months"]].isna().all(axis=None)
-    assert "No group was watched for 12 months" in found.reading()
+    assert "after 12 months is not known of any group" in found.reading()
+    assert "after 12 months is not known of any group" in found.alt()
     assert found.title() == "0 of 2 customers have left so far"
     assert found.table["low"].tolist() == [0]
     assert found.plot() is not None
-    assert found.alt()
+
+
+def test_a_share_without_an_interval_is_said_without_one():
+    # Both contracts of the north ended after two years: nothing ends within the first.
+    rows = [contract(f"{i}", "2024-01-01", "2025-12-31", region="North") for i in range(2)]
+    rows += [contract(f"n{i}", "2025-09-01", None, region="New") for i in range(2)]
+    found = survival(workspace(rows), by="region")
+    assert found.title() == "Stay 12 months: North 100%"
+    for said in (found.reading(), found.alt()):
+        assert "–" not in said
+        assert "North 100.0% (nobody's time had ended by then, so there is no interval)." in said
+        assert "It is not known of: New." in said
+    assert "In brackets" not in found.reading()
+
+
+def test_groups_that_stay_alike_are_each_named_in_the_title():
+    rows = [
+        contract(f"{region}{end}", "2024-01-01", end, region=region)
+        for region in ("North", "South")
+        for end in ("2024-06-30", None)
+    ]
+    found = survival(workspace(rows), by="region")
+    assert found.title() == "Stay 12 months: North 50%, South 50%"
 
 
 def test_of_a_beginning_that_nobody_saw_nothing_is_said():
@@ -116,11 +139,27 @@ def test_pairs_are_compared_only_if_asked_for_and_corrected():
     rows += [contract(f"c{i}", "2024-01-01", end, region="East") for i, end in enumerate(more)]
     crm = workspace(rows)
     assert survival(crm, by="region").pairs.empty
+    assert "survival(pairs=True) compares each two" in survival(crm, by="region").reading()
     pairs = survival(crm, by="region", pairs=True).pairs
     chance = pairs["probability"].to_numpy()
     assert pairs["differs"].sum() == 2
     assert pairs["corrected"].min() == pytest.approx(3 * chance.min())
-    assert "these differ" in survival(crm, by="region", pairs=True).reading()
+    said = survival(crm, by="region", pairs=True).reading()
+    assert "Corrected for 3 comparisons (Holm), these differ: North and South; " in said
+    two = workspace([row for row in rows if row["region"] != "East"])
+    assert "comparisons" not in survival(two, by="region", pairs=True).reading()
+
+
+def test_a_pair_that_cannot_be_compared_is_not_counted_as_a_comparison():
+    # The one of the west is watched from 12 months on, when the others have left.
+    rows = [contract(f"n{i}", "2024-01-01", f"2024-0{i + 2}-01", region="North") for i in range(4)]
+    rows += [contract(f"s{i}", "2024-01-01", f"2024-1{i}-01", region="South") for i in range(3)]
+    rows += [contract("w", "2023-01-01", "2025-01-01", region="West")]
+    found = survival(workspace(rows), by="region", pairs=True)
+    known = found.pairs["probability"].notna()
+    assert known.tolist() == [True, False, False]
+    assert "cannot be compared" in found.reading()
+    assert "By 1 comparison, these differ: North and South." in found.reading()
 
 
 def test_contracts_put_the_rule_of_silence_to_the_test():
