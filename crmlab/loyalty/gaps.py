@@ -12,9 +12,10 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.loyalty.newcomers import check_group, drawn, group_name, groups, largest_only
+from crmlab.loyalty.newcomers import check_group, drawn, groups, largest_only
 from crmlab.loyalty.purchases import NEEDS, Occasion, Purchases, purchases, some_customers
 from crmlab.show import charts
+from crmlab.show.groups import group_name
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats.intervals import check_confidence
 from crmlab.stats.recurrent import gap_curve, per_cluster

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number
 from crmlab.loyalty.purchases import Occasion, Purchases, acquired, purchases
-from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
@@ -269,8 +268,3 @@ def largest_only(shown_groups: int, groups: int) -> str:
     return _("The {some} largest of {all} groups are drawn; the table has all.").format(
         some=number(shown_groups), all=number(groups)
     )
-
-
-def group_name(by: str, value: Any) -> str:
-    """A group in the current language."""
-    return _("not given") if pd.isna(value) else shown(by).written(value, "")

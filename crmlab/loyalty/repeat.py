@@ -13,13 +13,13 @@ from crmlab.language import _, day, ngettext, number, percent
 from crmlab.loyalty.newcomers import (
     Newcomers,
     drawn,
-    group_name,
     group_of,
     largest_only,
     newcomers,
 )
 from crmlab.loyalty.purchases import NEEDS, Occasion, purchases
 from crmlab.show import charts
+from crmlab.show.groups import group_name, those_apart
 from crmlab.show.result import (
     Context,
     Definition,
@@ -202,25 +202,13 @@ class RepeatPurchase(Result):
                 "Whether groups differ cannot be told: none has {fewest} customers and as many "
                 "others to compare them with."
             ).format(fewest=number(FEWEST))
-        differs = self.table[self.table["stands_out"].fillna(False).astype(bool)]
-        if differs.empty:
-            return _(
-                "No group differs from the others together by more than chance would bring about "
-                "among {groups} groups."
-            ).format(groups=number(judged.sum()))
+        said = those_apart(self.table, self.by, int(judged.sum()))
+        if not self.table.loc[judged, "stands_out"].any():
+            return said
         return _(
-            "Different from the others together by more than chance would bring about among "
-            "{groups} groups: {names}. These customers chose their group or were put into it, so "
-            "this is an association."
-        ).format(
-            groups=number(judged.sum()),
-            names=_("; ").join(
-                _("{group} {share}").format(
-                    group=group_name(self.by, row[self.by]), share=percent(row["share"])
-                )
-                for _index, row in differs.iterrows()
-            ),
-        )
+            "{said} These customers chose their group or were put into it, so this is an "
+            "association."
+        ).format(said=said)
 
     def _contrast(self) -> str:
         half, whole = (row for _index, row in self.naive.iterrows())

@@ -14,7 +14,7 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.satisfaction.responses import clusters, excluded, facts
 from crmlab.show import charts
-from crmlab.show.columns import shown
+from crmlab.show.groups import group_name, those_apart
 from crmlab.show.result import (
     Context,
     Definition,
@@ -107,7 +107,7 @@ class ClosedLoop(Result):
             places, known["share"], color=colours, height=0.6, xerr=whiskers,
             error_kw={"ecolor": charts.INK, "capsize": 3, "linewidth": 1.5},
         )  # fmt: skip
-        axes.set_yticks(places, [self._name(value) for value in known[self.by]])
+        axes.set_yticks(places, [group_name(self.by, value) for value in known[self.by]])
         axes.set_xlim(0, 1)
         charts.share_axis(axes.xaxis)
         axes.set_xlabel(_("Share told in time, with 95% interval"))
@@ -124,16 +124,13 @@ class ClosedLoop(Result):
             ).format(days=number(self.within), **self._written(self.overall))
         parts = [
             _("{group} {share} ({low} to {high})").format(
-                group=self._name(row[self.by]), **self._written(row)
+                group=group_name(self.by, row[self.by]), **self._written(row)
             )
             for _index, row in self.table.iterrows()
         ]
         return _("Bars of the share told in time. {groups}.").format(groups=_("; ").join(parts))
 
     # --- the words
-
-    def _name(self, value: Any) -> str:
-        return _("not given") if pd.isna(value) else shown(self.by).written(value, "")
 
     @staticmethod
     def _written(row: pd.Series) -> dict[str, str]:
@@ -167,24 +164,7 @@ class ClosedLoop(Result):
                 "Whether groups differ cannot be told: there is but one, or none has answers of "
                 "{fewest} customers and others to compare them with."
             ).format(fewest=number(FEWEST))
-        differs = self.table[self.table["stands_out"].fillna(False).astype(bool)]
-        if differs.empty:
-            return _(
-                "No group differs from the others together by more than chance would bring about "
-                "among {groups} groups."
-            ).format(groups=number(len(self.table)))
-        return _(
-            "Different from the others together by more than chance would bring about among "
-            "{groups} groups: {names}."
-        ).format(
-            groups=number(len(self.table)),
-            names=_("; ").join(
-                _("{group} {share}").format(
-                    group=self._name(row[self.by]), share=percent(row["share"])
-                )
-                for _index, row in differs.iterrows()
-            ),
-        )
+        return those_apart(self.table, self.by, len(self.table))
 
     def _still_open(self) -> str:
         if not self.open:
