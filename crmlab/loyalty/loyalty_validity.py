@@ -14,6 +14,7 @@ from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, number
 from crmlab.loyalty.loyalty_index import LEAST, indices, known_weights
 from crmlab.loyalty.loyalty_layers import layer_scores
+from crmlab.loyalty.nine_answers import customers_counted
 from crmlab.loyalty.nine_measures import Weights, layer_names, measure_names, weights_of
 from crmlab.loyalty.nine_values import Measured, Own, measured
 from crmlab.loyalty.scorecard import CONFIDENCE
@@ -108,6 +109,8 @@ class LoyaltyValidity(Result):
             )
             for _index, row in self.table.dropna(subset=["correlation"]).iterrows()
         ]
+        if not parts:
+            return self.title()
         return _("Points with intervals: rank correlation with later purchases. {parts}.").format(
             parts=_("; ").join(parts)
         )
@@ -136,9 +139,9 @@ class LoyaltyValidity(Result):
         row = self._index()
         if np.isnan(row["low"]):
             return _(
-                "Of {customers} customers with an index on {day} nothing can be said about what "
-                "they did afterwards: they are too few, or all alike."
-            ).format(customers=number(row["customers"]), day=day(self.until))
+                "Of {customers} with an index on {day} nothing can be said about what was done "
+                "afterwards: too few, or all alike."
+            ).format(customers=customers_counted(int(row["customers"])), day=day(self.until))
         return _(
             "Among {customers} customers, the rank correlation of the index as it could be known "
             "on {day} with the days of purchase in the {months} months after is {value} ({low} to "
@@ -153,7 +156,10 @@ class LoyaltyValidity(Result):
         )
 
     def _parts(self) -> str:
-        judged = self.table[self.table["beyond_chance"].fillna(False).astype(bool)]
+        measures = self.table[self.table["kind"] == "measure"]
+        if measures["beyond_chance"].isna().all():
+            return ""
+        judged = self.table[self.table["beyond_chance"].fillna(False)]
         names = self._names()
         single = judged[judged["kind"] == "measure"]
         said = (

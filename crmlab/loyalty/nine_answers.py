@@ -8,10 +8,9 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from crmlab.data.questionnaires import CONVENIENCE
+from crmlab.data.questionnaires import CONVENIENCE, with_all_columns
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show.result import Exclusion
 
@@ -30,6 +29,8 @@ class Said:
         questions.
     sent : int
         Questionnaires sent in the period, answered or not, of the modes that count.
+    returned : int
+        Those of them that were answered, whether or not the answers count.
     weighted : bool
         Whether the data give weights.
     about_orders : bool
@@ -40,6 +41,7 @@ class Said:
 
     answers: pd.DataFrame
     sent: int
+    returned: int
     weighted: bool
     about_orders: bool
     exclusions: tuple[Exclusion, ...]
@@ -61,13 +63,15 @@ class Said:
 
     def sentence(self) -> str:
         """Who was asked and who answered, in a sentence or two."""
-        customers = self.answers["customer_id"].nunique()
         said = ngettext(
-            "The answers are those of {count} questionnaire of {customers} customers",
-            "The answers are those of {count} questionnaires of {customers} customers",
+            "The answers are those of {count} questionnaire of {customers}",
+            "The answers are those of {count} questionnaires of {customers}",
             len(self.answers),
-        ).format(count=number(len(self.answers)), customers=number(customers))
-        if self.sent <= len(self.answers):
+        ).format(
+            count=number(len(self.answers)),
+            customers=customers_counted(self.answers["customer_id"].nunique()),
+        )
+        if self.sent <= self.returned:
             return _("{said}. Whether others were asked and kept silent is not known.").format(
                 said=said
             )
@@ -75,7 +79,18 @@ class Said:
             "{said}; {sent} were sent, so {share} came back. Who did not answer may be another "
             "kind of customer: weights make up for whom we asked, and for silence only as far as "
             "the silent were asked again."
-        ).format(said=said, sent=number(self.sent), share=percent(len(self.answers) / self.sent, 0))
+        ).format(said=said, sent=number(self.sent), share=percent(self.returned / self.sent, 0))
+
+
+def customers_counted(count: int) -> str:
+    """So many customers, in words.
+
+    Examples
+    --------
+    >>> customers_counted(1), customers_counted(1200)
+    ('1 customer', '1,200 customers')
+    """
+    return ngettext("{count} customer", "{count} customers", count).format(count=number(count))
 
 
 def said_by_customers(crm: Workspace, questions: Sequence[str], last: date, months: int) -> Said:
@@ -102,16 +117,16 @@ def said_by_customers(crm: Workspace, questions: Sequence[str], last: date, mont
     calling the call centre has chosen itself, and is left out; so is an answer without a weight, or
     of weight 0, where others have one.
     """
-    surveys = crm.surveys.reset_index(drop=True)
+    surveys = with_all_columns(crm.surveys.reset_index(drop=True))
     time = _times(crm, surveys)
     end = pd.Timestamp(last) + pd.Timedelta(days=1)
     begin = end - pd.Timedelta(days=365 * months / 12)
     sent = surveys["sent_at"] if crm.has("surveys", "sent_at") else time
-    chosen = ~_column(surveys, "mode").isin(CONVENIENCE)
+    chosen = ~surveys["mode"].isin(CONVENIENCE)
     answered = surveys[list(questions)].notna().any(axis=1) & _known(crm, time)
     inside = answered & (time.isna() | ((time >= begin) & (time < end)))
     kept, exclusions = _counted(surveys, inside, chosen)
-    weight = _column(surveys, "weight")
+    weight = surveys["weight"]
     has_weights = bool(weight[kept].notna().any())
     if has_weights:
         without = kept & ~(weight > 0)
@@ -120,11 +135,13 @@ def said_by_customers(crm: Workspace, questions: Sequence[str], last: date, mont
     answers = surveys.loc[kept, ["customer_id", *questions]].astype(dict.fromkeys(questions, float))
     answers.insert(1, "weight", weight[kept].astype(float) if has_weights else 1.0)
     asked = chosen & (sent.isna() | ((sent >= begin) & (sent < end)))
+    returned = int((asked & answered & ~(time >= end)).sum())
     return Said(
         answers.reset_index(drop=True),
-        int(asked.sum()) if crm.has("surveys", "answered_at") else len(answers),
+        int(asked.sum()) if crm.has("surveys", "answered_at") else returned,
+        returned,
         has_weights,
-        bool(_column(surveys, "order_id")[kept].notna().any()),
+        bool(surveys.loc[kept, "order_id"].notna().any()),
         exclusions,
     )
 
@@ -138,10 +155,6 @@ def _times(crm: Workspace, surveys: pd.DataFrame) -> pd.Series:
 
 def _known(crm: Workspace, time: pd.Series) -> pd.Series:
     return time.notna() if crm.has("surveys", "answered_at") else pd.Series(True, time.index)
-
-
-def _column(surveys: pd.DataFrame, name: str) -> pd.Series:
-    return surveys[name] if name in surveys else pd.Series(np.nan, surveys.index)
 
 
 def _counted(

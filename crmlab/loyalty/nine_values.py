@@ -143,7 +143,8 @@ def measured(
     until = min(last, crm.as_of) if last else crm.as_of
     workspace, part = part_of(crm) if crm.has("surveys", "customer_id") else (crm, "")
     behaviour = _behaviour(workspace, until, int(months))
-    said = _said(workspace, table, until, int(months))
+    asked = _asked(workspace, table, until, int(months))
+    said = asked if asked is not None and len(asked.answers) else None
     given = {} if own is None else {code: _own(table, code, own[code]) for code in own}
     found = {
         row.measure: given[row.measure]
@@ -172,7 +173,7 @@ def measured(
         )
     weight, shared = _weights(said, behaviour, values.index)
     why = {code: "own" if code in given else _why(found[code], scores[code]) for code in values}
-    exclusions = _exclusions(workspace, values, said, until)
+    exclusions = _exclusions(workspace, values, asked, until)
     return Measured(
         table, values, scores, weight, why, said, shared, until, int(months), exclusions, part
     )
@@ -185,14 +186,12 @@ def _behaviour(crm: Workspace, until: date, months: int) -> pd.DataFrame | None:
     return found.set_index("customer_id")
 
 
-def _said(crm: Workspace, table: pd.DataFrame, until: date, months: int) -> Said | None:
+def _asked(crm: Workspace, table: pd.DataFrame, until: date, months: int) -> Said | None:
+    """What was answered to the questions, though it be nothing; None if there are no questions."""
     sources = [str(source).partition(".") for source in table["source"]]
     questions = [name for where, _dot, name in sources if where == "surveys"]
     there = [name for name in dict.fromkeys(questions) if crm.has("surveys", "customer_id", name)]
-    if not there:
-        return None
-    found = said_by_customers(crm, there, until, months)
-    return found if len(found.answers) else None
+    return said_by_customers(crm, there, until, months) if there else None
 
 
 def _own(table: pd.DataFrame, code: str, values: pd.Series) -> pd.Series:
@@ -300,7 +299,7 @@ def _why(values: pd.Series | None, scores: pd.Series) -> str:
 
 
 def _exclusions(
-    crm: Workspace, values: pd.DataFrame, said: Said | None, until: date
+    crm: Workspace, values: pd.DataFrame, asked: Said | None, until: date
 ) -> tuple[Exclusion, ...]:
     found: list[Exclusion] = []
     if crm.has("orders"):
@@ -311,9 +310,9 @@ def _exclusions(
         ):
             found.append(Exclusion.of_orders(reason, int(accounts[name]), crm.settings.record))
     if crm.has("customers", "customer_id"):
-        listed = crm.query("customers_acquired")["customer_id"]
-        silent = int((~listed.isin(values.index)).sum())
+        everybody = crm.query("customers_acquired")["customer_id"]
+        silent = int((~everybody.isin(values.index)).sum())
         reason = _("on the list, with no purchase by {day} and no answer").format(day=day(until))
         found.append(Exclusion.of_customers(reason, silent))
-    found += said.exclusions if said is not None else ()
+    found += asked.exclusions if asked is not None else ()
     return tuple(one for one in found if one.count)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlab.language import _, ngettext, number
+from crmlab.loyalty.nine_answers import customers_counted
 from crmlab.loyalty.nine_measures import (
     Array,
     higher_is_loyal,
@@ -23,6 +24,7 @@ from crmlab.loyalty.nine_values import Measured, Own, measured
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats import weighted
+from crmlab.stats.rank_correlation import spearman
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,19 +80,21 @@ class Scorecard(Result):
     def title(self) -> str:
         measures = len(self.table)
         if len(self.measured.known) < measures:
-            return _(
-                "{known} of {count} measures of loyalty are known, of {customers} customers"
-            ).format(
+            return _("{known} of {count} measures of loyalty are known, of {customers}").format(
                 known=number(len(self.measured.known)),
                 count=number(measures),
-                customers=number(int(self.table["customers"].max())),
+                customers=customers_counted(int(self.table["customers"].max())),
             )
         whole = int((self.customers["known"] == measures).sum())
         return ngettext(
-            "Of {customers} customers, {whole} can be judged by {count} measure of loyalty",
-            "Of {customers} customers, {whole} can be judged by all {count} measures of loyalty",
+            "Of {customers}, {whole} can be judged by {count} measure of loyalty",
+            "Of {customers}, {whole} can be judged by all {count} measures of loyalty",
             measures,
-        ).format(customers=number(len(self.customers)), whole=number(whole), count=number(measures))
+        ).format(
+            customers=customers_counted(len(self.customers)),
+            whole=number(whole),
+            count=number(measures),
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         drawn = self._drawn()
@@ -198,19 +202,21 @@ class Scorecard(Result):
         if fixed.empty:
             return ""
         best, worst = fixed.loc[fixed["score"].idxmax()], fixed.loc[fixed["score"].idxmin()]
+        known = np.isfinite([best["low"], worst["low"]]).any()
+        intervals = intervals_in_brackets(CONFIDENCE) if known else ""
         if len(fixed) == 1:
-            return _("{measure} stands at {score}. {intervals}").format(
-                **self._scored(best), intervals=intervals_in_brackets(CONFIDENCE)
-            )
-        return _(
-            "Highest stands {best}, lowest {worst} ({period}). {intervals} Scores of different "
-            "scales can be compared only as far as their 0 and 100 mean the same."
-        ).format(
+            said = _("{measure} stands at {score}. {intervals}")
+            return said.format(**self._scored(best), intervals=intervals).rstrip()
+        said = _("Highest stands {best}, lowest {worst} ({period}).").format(
             period=self.measured.period(),
             best=_("{measure} with {score}").format(**self._scored(best)),
             worst=_("{measure} with {score}").format(**self._scored(worst)),
-            intervals=intervals_in_brackets(CONFIDENCE),
         )
+        caution = _(
+            "Scores of different scales can be compared only as far as their 0 and 100 mean the "
+            "same."
+        )
+        return " ".join(part for part in (said, intervals, caution) if part)
 
     def _scored(self, row: pd.Series) -> dict[str, str]:
         said = (
@@ -262,11 +268,14 @@ class Scorecard(Result):
         if not paid:
             return said
         both = self.measured.values[[found[0], paid[0]]].dropna()
-        if len(both) < 3 or (both.nunique() < 2).any():
+        related = spearman(*both.to_numpy().T, confidence=CONFIDENCE)
+        if np.isnan(related.low):
             return said
-        related = float(both.corr("spearman").iloc[0, 1])
-        goes = _("Its rank correlation with {spend} is {correlation}.").format(
-            spend=self._names()[paid[0]], correlation=number(related, 2)
+        goes = _("Its rank correlation with {spend} is {correlation} ({low} to {high}).").format(
+            spend=self._names()[paid[0]],
+            correlation=number(related.value, 2),
+            low=number(related.low, 2),
+            high=number(related.high, 2),
         )
         return f"{said} {goes}"
 

@@ -80,7 +80,16 @@ def test_few_customers_are_shown_and_not_judged():
     assert result.table["low"].isna().all()
     assert result.table["beyond_chance"].isna().all()
     assert "cannot be told" in result.title()
+    assert "Of 3 customers with an index" in result.reading()
     assert "too few" in result.reading()
+    assert "beyond chance" not in result.reading()
+
+
+def test_one_customer_is_no_picture_of_points():
+    rows = [("A", "2024-01-05"), ("A", "2024-12-05"), ("A", "2025-06-30")]
+    result = loyalty_validity(from_frames({"orders": orders(*rows)}))
+    assert "Of 1 customer with an index" in result.reading()
+    assert result.alt() == result.title()
 
 
 def test_data_that_are_too_short_are_refused(crm):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import crmlab
 from crmlab.data.sources import from_frames
@@ -12,7 +15,7 @@ from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownNam
 from crmlab.loyalty import loyalty_measures, price_by_customer, scorecard
 from crmlab.loyalty.nine_answers import Said
 from crmlab.loyalty.nine_measures import scored
-from crmlab.loyalty.nine_values import _weights
+from crmlab.loyalty.nine_values import _weights, measured
 from crmlab.loyalty.scorecard import weighted_quantiles
 from crmlab.stats import weighted
 
@@ -196,7 +199,25 @@ def test_callers_old_answers_and_answers_without_a_weight_are_left_out_and_count
         "customer not given": 1,
         "answered, but without a weight": 1,
     }
-    assert "4 were sent, so 25% came back" in result.reading()
+    assert "4 were sent, so 75% came back" in result.reading()  # D's and nobody's did as well
+
+
+def test_answers_that_come_back_after_the_day_are_not_back_yet():
+    sent = surveys(("A", "2025-06-20", 5), ("B", "2025-07-02", 1), ("C", None, None))
+    sent["sent_at"] = "2025-06-15"
+    bought = orders(("A", "2025-01-01", 1.0), ("A", "2025-12-31", 1.0))
+    found = measured(from_frames({"orders": bought, "surveys": sent}), last=date(2025, 6, 30))
+    assert "of 1 questionnaire of 1 customer; 3 were sent, so 33% came back" in (
+        found.said.sentence()
+    )
+
+
+def test_callers_are_counted_where_nobody_else_answered():
+    asked = surveys(("A", "2025-12-01", 5), ("B", "2025-12-02", 1), mode="call_centre")
+    bought = orders(("A", "2025-01-01", 8.0), ("B", "2025-12-31", 10.0))
+    reading = scorecard(from_frames({"orders": bought, "surveys": asked})).reading()
+    assert "There are no answers of customers to these questions." in reading
+    assert "Left out: 2 questionnaires (asked when they called the call centre)." in reading
 
 
 def test_who_buys_in_more_months_could_be_asked_more_often_and_counts_no_more_for_it():
@@ -298,6 +319,8 @@ def test_questionnaires_alone_give_the_measures_of_what_customers_say():
     row = result.table.set_index("measure").loc["identification"]
     assert np.isnan(row["low"])
     assert "Identification stands at 75.0 of 100." in result.reading()
+    assert "In brackets" not in result.reading()
+    assert result.title() == "1 of 9 measures of loyalty are known, of 1 customer"
 
 
 def test_answers_without_any_date_all_count_and_no_day_is_invented():
@@ -378,6 +401,8 @@ def test_the_picture_and_its_words(company):
     assert "known of 1,9" in result.alt()
     assert len(result.title()) <= 90
     assert "rank correlation with Spend is " in result.reading()
+    related = stats.spearmanr(result.customers[["price_sensitivity", "spend"]].dropna()).statistic
+    assert f"rank correlation with Spend is {related:.2f} (" in result.reading()
 
 
 def test_a_students_variant_has_all_nine():
@@ -401,7 +426,7 @@ def test_the_interval_of_a_shared_mean_holds_the_truth_about_as_often_as_it_says
             rows.append(pd.DataFrame({"customer_id": asked, "weight": len(there) / len(asked)}))
         answers = pd.concat(rows).assign(q=lambda frame: liking[frame["customer_id"]])
         behaviour = pd.DataFrame({"months_bought": bought.sum(axis=1)})
-        said = Said(answers.reset_index(drop=True), 0, True, True, ())
+        said = Said(answers.reset_index(drop=True), 0, 0, True, True, ())
         weight, shared = _weights(said, behaviour, said.customers.index)
         assert shared
         found = weighted.mean(said.customers["q"], weights=weight)
