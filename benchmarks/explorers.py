@@ -22,6 +22,7 @@ CHAPTERS = ("loyalty", "satisfaction", "tiering")
 #: Explorers that must be there, so that none is forgotten in silence.
 EXPECTED = (
     "loyalty.explore_clv",
+    "loyalty.explore_loyalty_weights",
     "loyalty.explore_points",
     "satisfaction.explore_kano",
     "satisfaction.explore_sample_size",
