@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.loyalty.offered import NEEDS, Array, Offered, arm_names, offered
-from crmlab.loyalty.offers import COLOURS, Setting, compared, setting
+from crmlab.loyalty.offers import Line, Setting, arm_colours, compared, draw_arms, setting
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats.clustered import NOTHING, Estimate
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 COMPARISONS = ("used", "before", "assigned", "compliers")
+#: Those of them that are drawn in grey, as they say nothing of what the offer did.
+MISLEADING = ("used", "before")
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,6 +64,10 @@ class OfferContrast(Result):
         naive, fair = self._value(arm, "used"), self._value(arm, "assigned")
         if not np.isfinite(naive):
             return _("Nobody can be compared by whether the offer was used")
+        if not np.isfinite(fair):
+            return _("{arm}: what the offer itself brought cannot be told").format(
+                arm=arm_names([arm])[arm]
+            )
         text = (
             _("{arm}: users order {naive} more per 100; the offer itself brought {fair}")
             if naive >= 0
@@ -72,21 +78,22 @@ class OfferContrast(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
         names, words = arm_names(self.offered.arms), comparison_names()
-        labels, places, place = [], [], 0.0
-        for number_, arm in enumerate(self.offered.arms):
-            for code in COMPARISONS:
-                row = self._row(arm, code)
-                misleads = code in ("used", "before")
-                colour = charts.GREY if misleads else COLOURS[number_ % len(COLOURS)]
-                axes.plot([row["low"], row["high"]], [place, place], color=colour)
-                axes.scatter(row["difference"], place, color=colour, s=45, zorder=3)
-                label = _("{group}: {said}").format(group=names[arm], said=words[code])
-                labels.append(charts.wrapped(label, 34))
-                places.append(place)
-                place -= 1
-            place -= 0.5
-        axes.axvline(0, color=charts.MUTED, linewidth=1, zorder=0)
-        axes.set_yticks(places, labels)
+        colours = arm_colours(self.offered.arms)
+        draw_arms(
+            axes,
+            [
+                [
+                    Line(
+                        _("{group}: {said}").format(group=names[arm], said=words[code]),
+                        charts.GREY if code in MISLEADING else colours[arm],
+                        *self._row(arm, code)[["low", "high", "difference"]],
+                    )
+                    for code in COMPARISONS
+                ]
+                for arm in self.offered.arms
+            ],
+            width=34,
+        )
         axes.tick_params(axis="y", labelsize=9)
         axes.set_xlabel(_("Orders per 100 customers (grey: a comparison that misleads)"))
         charts.set_title(axes, self.title())
@@ -151,19 +158,30 @@ class OfferContrast(Result):
         ).format(
             arm=name, share=percent(rate["share"]), naive=self._written(self._row(arm, "used"))
         )
-        fair = _(
-            "Drawn against not drawn, the offer brought {fair} orders per 100 customers; for those "
-            "who used it because they got it, {compliers} per 100 of them."
-        ).format(
+        return " ".join([said, self._busier(arm), self._fair(arm)])
+
+    def _fair(self, arm: str) -> str:
+        """What the draw says."""
+        if not np.isfinite(self._value(arm, "assigned")):
+            return _(
+                "Drawn against not drawn, what the offer brought cannot be told: on one of the two "
+                "sides are too few customers or orders."
+            )
+        text = (
+            _(
+                "Drawn against not drawn, the offer brought {fair} orders per 100 customers; for "
+                "those who used it because they got it, {compliers} per 100 of them."
+            )
+            if np.isfinite(self._value(arm, "compliers"))
+            else _(
+                "Drawn against not drawn, the offer brought {fair} orders per 100 customers; too "
+                "few used it to say what that is per user."
+            )
+        )
+        return text.format(
             fair=self._written(self._row(arm, "assigned")),
             compliers=self._written(self._row(arm, "compliers")),
         )
-        if not np.isfinite(self._value(arm, "compliers")):
-            fair = _(
-                "Drawn against not drawn, the offer brought {fair} orders per 100 customers; too "
-                "few used it to say what that is per user."
-            ).format(fair=self._written(self._row(arm, "assigned")))
-        return " ".join([said, self._busier(arm), fair])
 
     def _busier(self, arm: str) -> str:
         row = self._row(arm, "before")

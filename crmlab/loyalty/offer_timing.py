@@ -21,7 +21,7 @@ from crmlab.loyalty.offered import (
     of_assignments,
     offered,
 )
-from crmlab.loyalty.offers import COLOURS
+from crmlab.loyalty.offers import arm_colours
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -75,10 +75,11 @@ class OfferTiming(Result):
         return {"arm": arm_names(self.offered.arms)}
 
     def title(self) -> str:
-        if not self.table["told"].fillna(False).astype(bool).any():
+        told = self.table.loc[self.table["told"].fillna(False).astype(bool), "arm"].unique()
+        if not len(told):
             return _("In no period from the offer on can a change in orders be told")
         rows = self.table[self.table["period"] == 0].set_index("arm")["log_ratio"]
-        arm = str(rows.abs().idxmax())
+        arm = str(rows[told].abs().idxmax())
         if self.offered.after < 1:
             text = _("{arm}: orders {during} in the period of the offer")
         else:
@@ -91,20 +92,19 @@ class OfferTiming(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
-        names = arm_names(self.offered.arms)
+        names, colours = arm_names(self.offered.arms), arm_colours(self.offered.arms)
         axes.axvspan(-0.5, 0.5, color=charts.GRID, alpha=0.7, linewidth=0, zorder=0)
         axes.axhline(0, color=charts.MUTED, linewidth=1, zorder=1)
         many = len(self.offered.arms)
         for place, arm in enumerate(self.offered.arms):
             rows = self.table[self.table["arm"] == arm]
-            colour = COLOURS[place % len(COLOURS)]
             x = rows["period"] + 0.16 * (place - (many - 1) / 2)
             low, high, value = (np.expm1(rows[name]) for name in ("low", "high", "log_ratio"))
-            axes.vlines(x, low, high, color=colour)
+            axes.vlines(x, low, high, color=colours[arm])
             axes.plot(
                 x,
                 value,
-                color=colour,
+                color=colours[arm],
                 marker="o",
                 linewidth=1,
                 label=charts.wrapped(names[arm], 24),
@@ -205,9 +205,12 @@ class OfferTiming(Result):
     def _overlap(self) -> str:
         if not self.overlapping:
             return ""
-        return _(
+        return ngettext(
+            "In the periods of {count} assignment an offer of another campaign was at work for the "
+            "same customer; it counts there as what it is, by the same coefficients.",
             "In the periods of {count} assignments an offer of another campaign was at work for "
-            "the same customer; it counts there as what it is, by the same coefficients."
+            "the same customer; it counts there as what it is, by the same coefficients.",
+            self.overlapping,
         ).format(count=number(self.overlapping))
 
     def _define(self) -> Definition:

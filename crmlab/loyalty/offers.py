@@ -102,10 +102,9 @@ class Offers(Result):
     def title(self) -> str:
         if not self.pooled["log_ratio"].notna().any():
             return _("Too few customers or orders to judge any offer")
-        arm = self._foremost()
-        told = self.pooled["told"].fillna(False).astype(bool)
-        if not told.any():
+        if not self.pooled["told"].fillna(False).astype(bool).any():
             return _("That the offers changed orders cannot be told")
+        arm = self._foremost()
         changes = {
             window: signed(np.expm1(self.row(arm, window)["log_ratio"])) for window in self.windows
         }
@@ -119,21 +118,23 @@ class Offers(Result):
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
         names, windows = arm_names(self.offered.arms), window_names()
-        labels, places = [], []
-        place = 0.0
-        for arm, colour in zip(self.offered.arms, _colours(self.offered.arms), strict=True):
-            for window in self.windows:
-                row = self.row(arm, window)
-                ends = np.expm1([row["low"], row["high"], row["log_ratio"]])
-                axes.plot(ends[:2], [place, place], color=colour)
-                axes.scatter(ends[2], place, color=colour, s=45, zorder=3)
-                label = _("{group}: {said}").format(group=names[arm], said=windows[window])
-                labels.append(charts.wrapped(label, 30))
-                places.append(place)
-                place -= 1
-            place -= 0.6
-        axes.axvline(0, color=charts.MUTED, linewidth=1, zorder=0)
-        axes.set_yticks(places, labels)
+        colours = arm_colours(self.offered.arms)
+        draw_arms(
+            axes,
+            [
+                [
+                    Line(
+                        _("{group}: {said}").format(group=names[arm], said=windows[window]),
+                        colours[arm],
+                        *np.expm1(
+                            self.row(arm, window)[["low", "high", "log_ratio"]].astype(float)
+                        ),
+                    )
+                    for window in self.windows
+                ]
+                for arm in self.offered.arms
+            ],
+        )
         charts.share_axis(axes.xaxis)
         axes.set_xlabel(
             _("Orders compared with the holdout, with {confidence} intervals").format(
@@ -155,11 +156,14 @@ class Offers(Result):
 
     def alt(self) -> str:
         names, windows = arm_names(self.offered.arms), window_names()
+        rows = self.pooled.dropna(subset=["log_ratio"])
+        if rows.empty:
+            return self.title()
         parts = [
             _("{arm}, {window}: {change}").format(
                 arm=names[row["arm"]], window=windows[row["window"]], change=changed(row)
             )
-            for _index, row in self.pooled.iterrows()
+            for _index, row in rows.iterrows()
         ]
         return _("Points with intervals of the change in orders. {parts}.").format(
             parts=_("; ").join(parts)
@@ -168,9 +172,10 @@ class Offers(Result):
     # --- the words
 
     def _foremost(self) -> str:
-        """The arm whose orders changed most while it was offered."""
+        """The arm whose orders changed most while it was offered, of those of which any holds."""
+        told = self.pooled.loc[self.pooled["told"].fillna(False).astype(bool), "arm"].unique()
         during = self.pooled[self.pooled["window"] == "during"].set_index("arm")["log_ratio"]
-        return str(during.abs().idxmax()) if during.notna().any() else self.offered.arms[0]
+        return str(during[told].abs().fillna(0).idxmax())
 
     @staticmethod
     def _more(row: pd.Series) -> str:
@@ -335,16 +340,21 @@ class Offers(Result):
         parts = [offer.left_out()]
         if offer.overlapping:
             parts.append(
-                _(
+                ngettext(
+                    "{count} assignment began before the periods of an earlier campaign were over "
+                    "for the same customer; as arms are drawn anew, that falls alike on all.",
                     "{count} assignments began before the periods of an earlier campaign were over "
-                    "for the same customer; as arms are drawn anew, that falls alike on all."
+                    "for the same customer; as arms are drawn anew, that falls alike on all.",
+                    offer.overlapping,
                 ).format(count=number(offer.overlapping))
             )
         if self.money_of == "profit" and offer.cost_missing:
             parts.append(
-                _("The direct cost of {count} orders is not known; they add no profit.").format(
-                    count=number(offer.cost_missing)
-                )
+                ngettext(
+                    "The direct cost of {count} order is not known; it adds no profit.",
+                    "The direct cost of {count} orders is not known; they add no profit.",
+                    offer.cost_missing,
+                ).format(count=number(offer.cost_missing))
             )
         if self.money_of == "profit" and not self.point_cost and offer.points.any():
             parts.append(
@@ -378,8 +388,31 @@ def window_names() -> dict[str, str]:
     return {"during": _("while offered"), "after": _("afterwards"), "both": _("both together")}
 
 
-def _colours(arms: Sequence[str]) -> list[str]:
-    return [COLOURS[place % len(COLOURS)] for place in range(len(arms))]
+def arm_colours(arms: Sequence[str]) -> dict[str, str]:
+    """A colour for each arm."""
+    return {arm: COLOURS[place % len(COLOURS)] for place, arm in enumerate(arms)}
+
+
+class Line(NamedTuple):
+    """A point with its interval, as it is drawn."""
+
+    label: str
+    colour: str
+    low: float
+    high: float
+    value: float
+
+
+def draw_arms(axes: Axes, arms: Sequence[Sequence[Line]], *, width: int = 30) -> None:
+    """Draw the lines of each arm one below the other, with a gap between arms, and the zero."""
+    places: list[float] = []
+    for above, lines in enumerate(arms):
+        for line in lines:
+            places.append(-len(places) - 0.6 * above)
+            axes.plot([line.low, line.high], [places[-1]] * 2, color=line.colour)
+            axes.scatter(line.value, places[-1], color=line.colour, s=45, zorder=3)
+    axes.axvline(0, color=charts.MUTED, linewidth=1, zorder=0)
+    axes.set_yticks(places, [charts.wrapped(line.label, width) for lines in arms for line in lines])
 
 
 def _sign(row: pd.Series) -> int:

@@ -105,6 +105,18 @@ def test_where_nobody_used_it_there_is_nobody_to_compare():
     result.plot()
 
 
+def test_where_the_holdout_orders_nothing_users_alone_are_compared():
+    arms = dict.fromkeys("ABCD", "coupon") | dict.fromkeys("WXYZ", "holdout")
+    orders = [("A", "2025-06-02", "June"), ("A", "2025-06-03", None), ("B", "2025-06-04", "June")]
+    result = offer_contrast(workspace(orders, arms))
+    assert np.isfinite(rows(result)["difference"]["used"])
+    assert rows(result)["difference"][["assigned", "compliers"]].isna().all()
+    assert result.title() == "Coupon: what the offer itself brought cannot be told"
+    assert "what the offer brought cannot be told" in result.reading()
+    assert "–" not in result.reading()
+    result.plot()
+
+
 def test_users_among_the_holdout_are_counted():
     crm = simulated(1.5)
     orders = crm.orders.astype({"ordered_at": str})

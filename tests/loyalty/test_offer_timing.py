@@ -1,5 +1,7 @@
 """Orders in each period about an offer, arm by arm."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import statsmodels.api as sm
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.loyalty.offer_timing import offer_timing
+from crmlab.loyalty.offered import arm_names
 
 
 def workspace(effects, *, starts=(6,), customers=300, seed=1, first=1, busier=0.0, follow=None):
@@ -131,6 +134,14 @@ def test_what_cannot_be_done_is_said(lift_and_dip):
         offer_timing(lift_and_dip, after=12)
     with pytest.raises(NotEnoughData, match="there is no before"):
         offer_timing(workspace({0: 1.5}, starts=(3,), first=3))
+
+
+def test_the_title_is_of_an_arm_whose_change_holds(lift_and_dip):
+    result = offer_timing(lift_and_dip)
+    [own] = result.offered.arms
+    wild = result.table.assign(arm="wild", log_ratio=5.0, told=pd.array([False], "boolean")[0])
+    both = pd.concat([result.table, wild], ignore_index=True)
+    assert replace(result, table=both).title().startswith(arm_names([own])[own])
 
 
 def test_one_period_on_either_side_will_do(lift_and_dip):

@@ -1,5 +1,7 @@
 """What an offer did, as assigned: against the holdout, everyone counted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,9 +157,12 @@ def test_differences_in_money_are_a_least_squares_regression(doubled):
     assert (one.high - one.low) / 2 / 1.966 == pytest.approx(fit.bse[0], rel=0.01)
 
 
+def few_with_points():
+    return [drawn(f"S{n}", "points") for n in range(3)]
+
+
 def test_an_arm_that_cannot_be_judged_does_not_spoil_the_others(doubled):
-    more = [drawn(f"S{n}", "points") for n in range(3)]
-    crm = workspace([*as_rows(doubled), *more], doubled.orders)
+    crm = workspace([*as_rows(doubled), *few_with_points()], doubled.orders)
     result = offers(crm)
     assert result.row("points", "during")[["log_ratio", "low"]].isna().all()
     assert result.row("points", "during")["customers"] == 3
@@ -166,13 +171,31 @@ def test_an_arm_that_cannot_be_judged_does_not_spoil_the_others(doubled):
     assert result.title().startswith("Coupon")
 
 
+def test_the_title_is_of_an_arm_whose_change_holds(doubled):
+    result = offers(workspace([*as_rows(doubled), *few_with_points()], doubled.orders))
+    wild = (result.table["arm"] == "points") & (result.table["window"] == "during")
+    table = result.table.assign(log_ratio=result.table["log_ratio"].mask(wild, 5.0))
+    assert replace(result, table=table).title().startswith("Coupon")
+
+
+def test_points_of_no_stated_cost_are_said_to_count_as_free():
+    assert "so points count as free" in offers(made(money=True)).reading()
+    assert "count as free" not in offers(made()).reading()
+
+
+def test_what_cannot_be_judged_is_not_in_the_text_for_the_picture(doubled):
+    result = offers(workspace([*as_rows(doubled), *few_with_points()], doubled.orders))
+    assert "Coupon, while offered" in result.alt()
+    assert "Double points" not in result.alt()
+    assert "–" not in result.alt()
+
+
 def test_nobody_orders():
     rows = [drawn(f"C{n}", "coupon" if n % 2 else "holdout") for n in range(40)]
     result = offers(workspace(rows, [order(1, "X", "2025-01-02")]))
     assert result.table["log_ratio"].isna().all()
     assert "too few customers or orders" in result.reading()
-    assert result.title()
-    assert result.alt()
+    assert result.alt() == result.title() == "Too few customers or orders to judge any offer"
     result.plot()
 
 
