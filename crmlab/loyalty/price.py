@@ -12,6 +12,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
+from crmlab.loyalty.answers import listed
 from crmlab.loyalty.tariff import FEWEST, NEEDS, Change, Tariff, response, tariff
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
@@ -277,9 +278,7 @@ class PriceResponse(Result):
             "their months before and after. Who leaves counts with months of no orders: leaving is "
             "part of the response, as far as it came of the price."
         ).format(changed=number(sides[True]), others=number(sides[False]))
-        out = _("; ").join(each.words() for each in self.tariff.exclusions)
-        left = _("Left out: {reasons}.").format(reasons=out) if out else ""
-        return " ".join(part for part in (said, left, self.tariff.part) if part)
+        return f"{said} {listed(self.tariff.exclusions, self.tariff.part)}"
 
     def alt(self) -> str:
         judged = self.table.dropna(subset=["low"])

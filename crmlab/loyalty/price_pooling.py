@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number
+from crmlab.loyalty.answers import listed
 from crmlab.loyalty.price import CONFIDENCE, price_response
 from crmlab.loyalty.tariff import NEEDS, Change, Tariff
 from crmlab.show import charts
@@ -195,9 +196,7 @@ class PriceByCustomer(Result):
         ).format(
             customers=number(len(self.table)), others=number(len(self.customers) - len(self.table))
         )
-        out = _("; ").join(each.words() for each in self._exclusions())
-        left = _("Left out: {reasons}.").format(reasons=out) if out else ""
-        return " ".join(part for part in (said, left, self.tariff.part) if part)
+        return f"{said} {listed(self._exclusions(), self.tariff.part)}"
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         if not self.not_judged:

@@ -75,10 +75,6 @@ class Tariff:
         """Whether the rise is declared rather than measured."""
         return self.change.share is not None
 
-    def groups(self) -> list[Any]:
-        """The groups, in their order."""
-        return sorted(self.frame["group"].unique().tolist())
-
     def group_name(self, value: Any) -> str:
         """A group in the current language."""
         if not self.by:
