@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHARES = {"median": 0.5, "day_90": 0.9, "day_95": 0.95}
 #: More groups than these are drawn as points rather than curves.
 CURVES = 4
-#: Groups of fewer customers are drawn only where there is room for all.
+#: Groups of fewer customers are drawn only where there is room for all, and not named as extremes.
 FEWEST = 5
 
 
@@ -254,14 +254,19 @@ class PurchaseGaps(Result):
             "A customer silent for {days} days has been silent longer than after 95 of 100 "
             "purchases: a candidate for the day from which silence counts as lost."
         ).format(days=number(late))
-        known = self.table.dropna(subset=["day_95"])
-        if len(known) < 2:
+        known = self.table[self.table["day_95"].notna() & (self.table["customers"] >= FEWEST)]
+        if not known["day_95"].min() < known["day_95"].max():
             return said
-        quick, slow = known.iloc[0], known.iloc[-1]
-        return _(
-            "{said} One day for everybody is late for {quick} ({early} days) and early for {slow} "
-            "({long} days)."
-        ).format(
+        quick, slow = known.loc[known["day_95"].idxmin()], known.loc[known["day_95"].idxmax()]
+        text = (
+            _(
+                "{said} One day for everybody is late for {quick} ({early} days) and early for "
+                "{slow} ({long} days)."
+            )
+            if quick["day_95"] < late < slow["day_95"]
+            else _("{said} Of {quick} alone it is {early} days, of {slow} {long}.")
+        )
+        return text.format(
             said=said,
             quick=group_name(self.by, quick[self.by]),
             early=number(quick["day_95"]),

@@ -103,9 +103,26 @@ def test_groups_come_with_the_quickest_first_and_unknown_ones_apart():
     result = purchase_gaps(workspace(bought, as_of="2025-12-31", customers=customers), by="size")
     assert result.table["median"].tolist() == [3, 10, 30]
     assert result.table["size"].isna().tolist() == [False, True, False]
-    assert "late for Large (3 days) and early for Small (30 days)" in result.reading()
+    # With all together it is 30 days too, which is not early for the small ones.
+    assert result.overall["day_95"] == 30
+    assert "Of Large alone it is 3 days, of Small 30." in result.reading()
     assert result.plot().get_lines()
     assert "not given" in result.alt()
+
+
+def test_the_extremes_are_those_of_the_day_that_is_spoken_of():
+    # Most purchases of x are followed the next day, the others after 60 days; those of y after 10.
+    days = {"x": [0, 1, 2, 3, 4, 64, 65, 66, 67, 127], "y": range(0, 140, 10)}
+    bought, customers = [], []
+    for name, every in days.items():
+        for number in range(12):
+            customers.append({"customer_id": f"{name}{number}", "size": name})
+            start = pd.Timestamp("2025-01-01") + pd.Timedelta(days=number)
+            bought += [(f"{name}{number}", start + pd.Timedelta(days=day)) for day in every]
+    result = purchase_gaps(workspace(bought, as_of="2025-05-20", customers=customers), by="size")
+    assert result.table["size"].tolist() == ["x", "y"]  # the shortest median first
+    assert result.table["day_95"].tolist() == [60, 10]
+    assert "Of y alone it is 10 days, of x 60." in result.reading()
 
 
 def test_without_a_given_tier_everybody_is_taken_together_and_it_is_said():
