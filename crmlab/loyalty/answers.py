@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def answers_of(crm: Workspace) -> tuple[Answers, Workspace]:
     has_weights = bool(found["weight"].notna().any())
     if not has_weights:
         found["weight"] = 1.0
-    left_out: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for reason, wrong in (
         (_("asked when they called the call centre"), found["mode"].isin(CONVENIENCE)),
         (_("customer not given"), found["customer_id"].isna()),
@@ -83,7 +84,7 @@ def answers_of(crm: Workspace) -> tuple[Answers, Workspace]:
         (_("answered, but without a weight"), ~(found["weight"] > 0)),
     ):
         out = wrong.reindex(found.index).to_numpy(bool)
-        left_out[reason] = int(out.sum())
+        counts[reason] = int(out.sum())
         found = found[~out]
     if found.empty:
         raise NotEnoughData(
@@ -92,12 +93,9 @@ def answers_of(crm: Workspace) -> tuple[Answers, Workspace]:
                 "satisfied the customer is."
             )
         )
-    exclusions = tuple(
-        Exclusion.of_questionnaires(why, count) for why, count in left_out.items() if count
-    )
     found = found.reset_index(drop=True)
     found["overall"] = found["overall"].astype("int64")
-    return Answers(found, exclusions, has_weights, part), workspace
+    return Answers(found, left_out(counts), has_weights, part), workspace
 
 
 def of_customers(crm: Workspace, customers: pd.Series, column: str) -> pd.Series | None:
@@ -199,6 +197,17 @@ def day_of(day: date) -> int:
     2
     """
     return int(np.datetime64(day, "D").astype("int64"))
+
+
+def left_out(counts: Mapping[str, int]) -> tuple[Exclusion, ...]:
+    """The reasons for which questionnaires do not count, without those that none was left out for.
+
+    Examples
+    --------
+    >>> [one.words() for one in left_out({"no answer": 2, "no customer": 0})]
+    ['2 questionnaires (no answer)']
+    """
+    return tuple(Exclusion.of_questionnaires(why, count) for why, count in counts.items() if count)
 
 
 def listed(exclusions: tuple[Exclusion, ...], part: str = "") -> str:

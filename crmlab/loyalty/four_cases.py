@@ -16,6 +16,7 @@ from crmlab.loyalty.answers import (
     answers_of,
     day_number,
     day_of,
+    left_out,
     listed,
     of_customers,
 )
@@ -414,7 +415,7 @@ def four_cases(
     _check(crm, satisfied_from, loyal, days)
     rule: Loyal = loyal or ("intention" if crm.missing(NEEDED["bought"]) else "bought")
     found, workspace = answers_of(crm)
-    judged, left_out = _judged(workspace, found.frame, rule, days)
+    judged, unused = _judged(workspace, found.frame, rule, days)
     satisfied = judged["overall"] >= satisfied_from
     place = np.where(satisfied, 0, 2) + np.where(judged["loyal"], 0, 1)
     judged["case"] = np.asarray(CASES, dtype=object)[place]
@@ -436,7 +437,7 @@ def four_cases(
         _share(tied, chosen),
         _by_usual(chosen) if usual else pd.DataFrame(columns=["group"]),
         float(chosen["before"].median()) if usual else np.nan,
-        (*found.exclusions, *left_out),
+        (*found.exclusions, *unused),
         found.part,
     )
 
@@ -488,8 +489,7 @@ def _judged(
                 count=number(len(frame)), reason=reason
             )
         )
-    out = int((~known).sum())
-    return judged, ((Exclusion.of_questionnaires(reason, out),) if out else ())
+    return judged, left_out({reason: int((~known).sum())})
 
 
 def _of_wave(judged: pd.DataFrame, wave: str | None) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number
-from crmlab.loyalty.answers import Diary, day_number, day_of, of_customers
+from crmlab.loyalty.answers import Diary, day_number, day_of, left_out, of_customers
 from crmlab.loyalty.faults import complained, faults
 from crmlab.loyalty.purchases import known_since
 from crmlab.show.result import Exclusion
@@ -72,10 +72,7 @@ def later_orders(
     frame["orders_now"] = np.log1p(diary.between(who, start, following - 1))
     frame["orders_before"] = np.log((placed + 0.5) / (before + 0.5))
     frame["months_before"] = np.log1p(before)
-    exclusions = tuple(
-        Exclusion.of_questionnaires(why, count) for why, count in counts.items() if count
-    )
-    return _with_faults(crm, _with_groups(crm, frame), orders), exclusions
+    return _with_faults(crm, _with_groups(crm, frame), orders), left_out(counts)
 
 
 def _asked_about(orders: pd.DataFrame, answers: pd.DataFrame) -> pd.Series:
@@ -130,6 +127,5 @@ def intended(crm: Workspace, answers: pd.DataFrame) -> tuple[pd.DataFrame, tuple
     if frame.empty:
         raise NotEnoughData(_("Nobody said whether they intend to buy again."))
     frame["later"] = frame["repurchase_intention"].astype(float)
-    out = int((~known).sum())
-    reason = _("intention to buy again not given")
-    return _with_groups(crm, frame), ((Exclusion.of_questionnaires(reason, out),) if out else ())
+    counts = {_("intention to buy again not given"): int((~known).sum())}
+    return _with_groups(crm, frame), left_out(counts)

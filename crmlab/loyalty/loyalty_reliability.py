@@ -12,6 +12,7 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
+from crmlab.loyalty.answers import left_out
 from crmlab.loyalty.nine_measures import measure_names, scored
 from crmlab.loyalty.nine_values import Measured, measured
 from crmlab.loyalty.scorecard import CONFIDENCE
@@ -225,9 +226,7 @@ class LoyaltyReliability(Result):
         )
 
     def _incomplete(self) -> tuple[Exclusion, ...]:
-        if not self.incomplete:
-            return ()
-        return (Exclusion.of_questionnaires(_("not all items answered"), self.incomplete),)
+        return left_out({_("not all items answered"): self.incomplete})
 
     def _define(self) -> Definition:
         return Definition(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from crmlab.data.questionnaires import CONVENIENCE, with_all_columns
 from crmlab.language import _, ngettext, number, percent
+from crmlab.loyalty.answers import left_out
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def said_by_customers(crm: Workspace, questions: Sequence[str], last: date, mont
     has_weights = bool(weight[kept].notna().any())
     if has_weights:
         without = kept & ~(weight > 0)
-        exclusions += _of(_("answered, but without a weight"), without)
+        exclusions += left_out({_("answered, but without a weight"): int(without.sum())})
         kept &= ~without
     answers = surveys.loc[kept, ["customer_id", *questions]].astype(dict.fromkeys(questions, float))
     answers.insert(1, "weight", weight[kept].astype(float) if has_weights else 1.0)
@@ -162,11 +163,8 @@ def _counted(
 ) -> tuple[pd.Series, tuple[Exclusion, ...]]:
     """Which questionnaires count, and how many answered ones do not, for each reason."""
     nobody = surveys["customer_id"].isna()
-    found = _of(_("asked when they called the call centre"), inside & ~chosen)
-    found += _of(_("customer not given"), inside & chosen & nobody)
-    return inside & chosen & ~nobody, found
-
-
-def _of(reason: str, which: pd.Series) -> tuple[Exclusion, ...]:
-    count = int(which.sum())
-    return (Exclusion.of_questionnaires(reason, count),) if count else ()
+    counts = {
+        _("asked when they called the call centre"): int((inside & ~chosen).sum()),
+        _("customer not given"): int((inside & chosen & nobody).sum()),
+    }
+    return inside & chosen & ~nobody, left_out(counts)

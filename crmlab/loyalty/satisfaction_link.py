@@ -11,15 +11,12 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.language import _, ngettext, number, percent, signed
-from crmlab.loyalty.answers import (
-    TIED_FROM,
-    answers_of,
-    listed,
-)
+from crmlab.loyalty.answers import TIED_FROM, answers_of, left_out, listed
 from crmlab.loyalty.coefficients import Coefficients, of_answers, of_counts
 from crmlab.loyalty.faults import KINDS
 from crmlab.loyalty.link_answers import intended, later_orders
 from crmlab.show import charts
+from crmlab.show.columns import shown
 from crmlab.show.result import (
     Context,
     Definition,
@@ -300,8 +297,6 @@ class SatisfactionLink(Result):
         )
 
     def _method(self) -> str:
-        from crmlab.show.columns import shown
-
         names = {
             "late": _("order late"),
             "damaged": _("order damaged"),
@@ -414,9 +409,9 @@ def satisfaction_link(
     chosen, limit = _checked(crm, outcome, months, margin)
     found, workspace = answers_of(crm)
     if chosen == "orders":
-        frame, left_out = later_orders(workspace, found.frame, months)
+        frame, unused = later_orders(workspace, found.frame, months)
     else:
-        frame, left_out = intended(workspace, found.frame)
+        frame, unused = intended(workspace, found.frame)
     frame["customer"] = pd.factorize(frame["customer_id"])[0]
     all_free, of_tied, known = _told_apart(frame)
     judged = _levels_judged(all_free)
@@ -425,9 +420,6 @@ def satisfaction_link(
         _("share of needs not given"): len(frame) - len(all_free) - len(of_tied),
         _("a level that too few gave"): len(all_free) - len(free),
     }
-    left_out += tuple(
-        Exclusion.of_questionnaires(why, count) for why, count in counts.items() if count
-    )
     controls = _controls(free, chosen)
     dummies = {str(level): free["overall"] == level for level in judged if level != MIDDLE}
     levels = _fitted(free, dummies, controls, chosen)
@@ -447,7 +439,7 @@ def satisfaction_link(
         known,
         tuple(names),
         free[["customer_id", "overall", "later", "weight", *names]],
-        (*found.exclusions, *left_out),
+        (*found.exclusions, *unused, *left_out(counts)),
         found.part,
     )
 
