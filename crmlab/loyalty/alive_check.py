@@ -23,7 +23,7 @@ from crmlab.show.result import (
     intervals_in_brackets,
     measure,
 )
-from crmlab.stats.intervals import wilson
+from crmlab.stats.intervals import check_confidence, wilson
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 BINS = 5
 #: With fewer customers on either side nothing can be said.
 FEWEST = 5
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,8 +51,9 @@ class AliveCheck(Result):
     customers : pandas.DataFrame
         A row per customer of known contract: customer_id, alive, in_force.
     without : int
-        Customers with purchases and without a contract.
+        Customers with purchases and without a contract that had begun by the last day.
     fits : Fits
+    confidence : float
     """
 
     measure = "loyalty.alive_check"
@@ -63,6 +63,7 @@ class AliveCheck(Result):
     customers: pd.DataFrame
     without: int
     fits: Fits
+    confidence: float
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {"band": _band_names()}
@@ -86,15 +87,20 @@ class AliveCheck(Result):
         )  # fmt: skip
         for row in known.itertuples():
             axes.annotate(
-                number(row.customers), (row.alive, row.high), xytext=(0, 3), ha="center",
+                number(row.customers), (row.alive, row.high), xytext=(0, 5), ha="center",
                 textcoords="offset points", color=charts.MUTED, fontsize=9,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
         axes.set_xlim(-0.02, 1.04)
         axes.set_ylim(-0.02, 1.08)
         charts.share_axis(axes.xaxis)
         charts.share_axis(axes.yaxis)
         axes.set_xlabel(_("Mean P(alive); on the line it would be right"))
-        axes.set_ylabel(_("Contracts in force, with 95% interval"))
+        axes.set_ylabel(
+            _("Contracts in force\n({confidence} interval; customers above)").format(
+                confidence=percent(self.confidence, 0)
+            )
+        )
         charts.set_title(axes, self.title())
         return axes
 
@@ -146,7 +152,7 @@ class AliveCheck(Result):
             return _(
                 "In every band of P(alive) with {fewest} customers or more the share in force "
                 "agrees with it, within the interval. {intervals}"
-            ).format(fewest=number(FEWEST), intervals=intervals_in_brackets(CONFIDENCE))
+            ).format(fewest=number(FEWEST), intervals=intervals_in_brackets(self.confidence))
         parts = [
             _("{band}: {alive} said, {share} in force ({low} to {high})").format(
                 band=names[row.band],
@@ -158,7 +164,7 @@ class AliveCheck(Result):
             for row in off.itertuples()
         ]
         return _("Bands of P(alive) in which it is off: {parts}. {intervals}").format(
-            parts=_("; ").join(parts), intervals=intervals_in_brackets(CONFIDENCE)
+            parts=_("; ").join(parts), intervals=intervals_in_brackets(self.confidence)
         )
 
     def _models(self) -> str:
@@ -178,15 +184,18 @@ class AliveCheck(Result):
         ).format(parts=_("; ").join(parts), share=percent(self.in_force), blind=number(blind, 3))
 
     def _define(self) -> Definition:
-        left_out = Exclusion.of_customers(_("no contract given"), self.without)
+        left_out = Exclusion.of_customers(
+            _("no contract that had begun by the last day"), self.without
+        )
         return Definition(
             numerator=_("Of these, customers whose contract is in force"),
             denominator=_("Customers with a purchase and a contract, by P(alive)"),
             period=self.context.period(),
             method=_(
                 "A contract is in force if its last day has not passed. P(alive) in {bins} bands "
-                "of equal width; 95% Wilson intervals. Brier (1950), Monthly Weather Review 78."
-            ).format(bins=number(BINS)),
+                "of equal width; {confidence} Wilson intervals. Brier (1950), Monthly Weather "
+                "Review 78."
+            ).format(bins=number(BINS), confidence=percent(self.confidence, 0)),
             source=self.context.source,
             exclusions=self.fits.histories.bought.exclusions
             + ((left_out,) if self.without else ()),
@@ -207,6 +216,7 @@ def alive_check(
     unit: Unit = "week",
     occasion: Occasion = "day",
     until: date | None = None,
+    confidence: float = 0.95,
 ) -> AliveCheck:
     """Is P(alive) right: held against the contracts that ended and those in force.
 
@@ -216,6 +226,7 @@ def alive_check(
         As for `repeat_buying`; with customers.contract_from and contract_to.
     model, cohort, unit, occasion, until
         As in `alive`.
+    confidence : float
 
     Returns
     -------
@@ -240,6 +251,7 @@ def alive_check(
     ----------
     Brier, G. W. (1950), Monthly Weather Review 78(1), 1-3.
     """
+    check_confidence(confidence)
     found = fits(crm, model, cohort=cohort, unit=unit, occasion=occasion, until=until)
     frame = found.histories.frame
     last = pd.Timestamp(found.histories.until)
@@ -267,24 +279,27 @@ def alive_check(
         }
     )
     return AliveCheck(
-        _bands(customers),
+        _bands(customers, confidence),
         Context.of(crm),
         pd.DataFrame([_score(name, one, in_force) for name, one in said.items()]),
         float(in_force.mean()),
         customers,
         int((~under).sum()),
         found,
+        confidence,
     )
 
 
-def _bands(customers: pd.DataFrame) -> pd.DataFrame:
+def _bands(customers: pd.DataFrame, confidence: float) -> pd.DataFrame:
     place = np.minimum((customers["alive"] * BINS).astype(int), BINS - 1)
     rows = []
     for band in range(BINS):
         part = customers[place == band]
         many, running = len(part), int(part["in_force"].sum())
         mean = float(part["alive"].mean()) if many else np.nan
-        low, high = map(float, wilson(running, many)) if many else (np.nan, np.nan)
+        low = high = np.nan
+        if many:
+            low, high = map(float, wilson(running, many, confidence=confidence))
         rows.append(
             {
                 "band": str(band),

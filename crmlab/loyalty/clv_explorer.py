@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: The highest retention that is drawn; beyond it the value runs away.
 MOST = 0.98
 STEPS = 99
+#: The highest discount that can be set, unless the estimate is higher.
+DEAREST = 0.30
 #: How much of each is moved to see what it is worth.
 POINT = 0.01
 
@@ -83,13 +85,14 @@ def explore_clv(result: FutureValue) -> None:
         "layout": {"width": "560px"},
     }
     margin = _rounded(max(result.yearly_margin, 1.0))
+    discount = max(round(result.discount, 2), 0.01)
     controls = {
         "retention": ipywidgets.FloatSlider(
             value=round(min(result.retention, MOST), 2), min=0.0, max=MOST, step=0.01,
             readout_format=".0%", description=_("Stay for another year"), **usual,
         ),
         "discount": ipywidgets.FloatSlider(
-            value=max(round(result.discount, 2), 0.01), min=0.01, max=0.30, step=0.01,
+            value=discount, min=0.01, max=max(DEAREST, discount), step=0.01,
             readout_format=".0%", description=_("Discount a year"), **usual,
         ),
         "margin": ipywidgets.FloatSlider(
@@ -153,6 +156,8 @@ class _Curve:
     """Lifetime value over retention, and where it stands."""
 
     def __init__(self, axes: Axes, currency: str) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         self.axes = axes
         self.currency = currency
         self.retention = np.linspace(0, MOST, STEPS)
@@ -164,6 +169,8 @@ class _Curve:
         )
         axes.set_xlim(0, 1)
         charts.share_axis(axes.xaxis)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+        axes.yaxis.set_major_formatter(lambda value, _place: number(value))
         axes.set_xlabel(_("Chance to stay for another year"))
         axes.set_ylabel(_("Lifetime value ({currency})").format(currency=currency_name(currency)))
 
@@ -177,7 +184,7 @@ class _Curve:
         self.label.set_text(money(value, self.currency))
         self.label.set_position((retention - 0.02, value))
         self.label.set_horizontalalignment("right" if retention > 0.3 else "left")
-        self.axes.set_ylim(0, max(values[-1] * 1.05, 1e-9))
+        self.axes.set_ylim(0, max(values[-1] * 1.05, 1.0))
 
 
 def _rounded(value: float) -> float:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from crmlab.errors import CrmlabError
@@ -27,14 +29,36 @@ def test_the_words_say_what_a_point_is_worth():
     assert "for 5.0 years" in said
 
 
-def test_the_explorer_starts_at_the_estimates_and_follows_its_sliders(company, monkeypatch):
-    caught = {}
+@pytest.fixture
+def caught(monkeypatch):
+    """What is handed to the explorer in place of being shown."""
+    handed = {}
     monkeypatch.setattr(
         "crmlab.show.widgets.explorer",
-        lambda figure, move, words, controls: caught.update(
+        lambda figure, move, words, controls: handed.update(
             figure=figure, move=move, words=words, controls=controls
         ),
     )
+    return handed
+
+
+def test_a_discount_beyond_the_usual_is_where_its_slider_starts(company, caught):
+    explore_clv(replace(future_value(company), discount=0.45))
+    assert caught["controls"]["discount"].value == 0.45
+
+
+def test_money_on_the_axis_is_in_whole_units_with_separators(company, caught):
+    explore_clv(future_value(company))
+    (axes,) = caught["figure"].axes
+    for margin, last in ((2900.0, "24,000"), (0.0, "1")):
+        caught["move"](retention=0.8, discount=0.1, margin=margin)
+        ticks = [at for at in axes.get_yticks() if at <= axes.get_ylim()[1]]
+        labels = axes.yaxis.get_major_formatter().format_ticks(ticks)
+        assert labels[-1] == last
+        assert len(set(labels)) == len(labels)
+
+
+def test_the_explorer_starts_at_the_estimates_and_follows_its_sliders(company, caught):
     result = future_value(company)
     explore_clv(result)
     start = {name: control.value for name, control in caught["controls"].items()}

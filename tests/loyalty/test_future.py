@@ -313,9 +313,22 @@ def test_contracts_are_counted_as_of_the_last_day(simulated):
     result = alive_check(own)
     assert len(result.customers) == 190
     assert result.without == 10
+    assert result.definition.exclusions[-1].reason == "no contract that had begun by the last day"
     assert result.customers["in_force"].sum() == 190 - sum(
         1 for place in range(10, 200) if place % 4 == 0
     )
+
+
+def test_the_confidence_that_is_asked_for_is_that_of_the_check(company):
+    usual, wide = alive_check(company), alive_check(company, confidence=0.99)
+    known = usual.table["customers"] > 0
+    assert (wide.table["low"] < usual.table["low"])[known].all()
+    assert (wide.table["high"] > usual.table["high"])[known].all()
+    for text in (wide.reading(), wide.definition.method, wide.plot().get_ylabel()):
+        assert "99%" in text
+        assert "95%" not in text
+    with pytest.raises(CrmlabError, match="confidence"):
+        alive_check(company, confidence=95)
 
 
 def test_the_brier_score_is_the_mean_squared_distance(company):
