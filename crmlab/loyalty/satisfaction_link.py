@@ -214,16 +214,16 @@ class SatisfactionLink(Result):
     def _bend(self) -> str:
         if np.isnan(self.bent):
             return ""
-        line = _signed(self.straight.value)
+        line, chance = _signed(self.straight.value), shown("probability").written(self.bent, "")
         if self.bent < 1 - CONFIDENCE:
             return _(
                 "A straight line ({line} a point) does not do: so bent a line would come about by "
                 "chance with probability {chance}. What a point brings depends on where one stands."
-            ).format(line=line, chance=_chance(self.bent))
+            ).format(line=line, chance=chance)
         return _(
             "A straight line ({line} a point) cannot be ruled out (probability of so bent a line "
             "by chance: {chance})."
-        ).format(line=line, chance=_chance(self.bent))
+        ).format(line=line, chance=chance)
 
     def _zone(self) -> str:
         if np.isnan(self.step.low):
@@ -677,10 +677,6 @@ def _written(row: pd.Series) -> str:
     return _("{value} ({low} to {high})").format(
         value=_signed(row["ratio"]), low=_signed(row["low"]), high=_signed(row["high"])
     )
-
-
-def _chance(value: float) -> str:
-    return _("below {least}").format(least=number(0.001, 3)) if value < 0.001 else number(value, 3)
 
 
 def _ratio_ticks(axes: Axes, low: float, high: float) -> None:
