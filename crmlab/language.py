@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext as _gettext
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
@@ -154,6 +154,29 @@ def signed(share: float, decimals: int = 0) -> str:
     ('+12%', '-5%')
     """
     return ("+" if share > 0 else "") + percent(share, decimals)
+
+
+def with_interval(
+    value: float, low: float, high: float, written: Callable[[float], str] = number
+) -> str:
+    """A figure with its interval in brackets; the figure alone where there is none.
+
+    Parameters
+    ----------
+    value, low, high : float
+    written : callable
+        How a figure is written.
+
+    Examples
+    --------
+    >>> with_interval(0.12, 0.05, 0.19, signed), with_interval(7, float("nan"), float("nan"))
+    ('+12% (+5% to +19%)', '7')
+    """
+    if low != low or high != high:
+        return written(value)
+    return _("{value} ({low} to {high})").format(
+        value=written(value), low=written(low), high=written(high)
+    )
 
 
 def money(value: float, currency: str, decimals: int = 0) -> str:

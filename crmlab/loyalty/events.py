@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, money, ngettext, number, signed
+from crmlab.language import _, money, ngettext, number, signed, with_interval
 from crmlab.loyalty.answers import Diary, day_number, day_of, listed, of_customers
 from crmlab.loyalty.purchases import known_since, some_customers
 from crmlab.show import charts
@@ -282,11 +282,7 @@ def comparison_names() -> dict[str, str]:
 
 
 def _written(row: pd.Series) -> str:
-    if not math.isfinite(row["low"]):
-        return signed(row["change"], 1)
-    return _("{value} ({low} to {high})").format(
-        value=signed(row["change"], 1), low=signed(row["low"], 1), high=signed(row["high"], 1)
-    )
+    return with_interval(row["change"], row["low"], row["high"], lambda share: signed(share, 1))
 
 
 @measure(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.data import model
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, current_language, day, number
+from crmlab.language import _, current_language, day, number, with_interval
 from crmlab.satisfaction.over_time import Rated, rated
 from crmlab.satisfaction.responses import clusters, excluded, facts
 from crmlab.show import charts
@@ -157,11 +157,7 @@ class ServiceChange(Result):
 
     def _with_interval(self, code: str) -> str:
         row = self._row(code)
-        return _("{value} ({low} to {high})").format(
-            value=number(row["change"], 2),
-            low=number(row["low"], 2),
-            high=number(row["high"], 2),
-        )
+        return with_interval(row["change"], row["low"], row["high"], lambda value: number(value, 2))
 
     def _change(self) -> str:
         if not self.label:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
-from crmlab.language import _, current_language, day, number, percent
+from crmlab.language import _, current_language, day, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -203,9 +203,7 @@ class Practices(Result):
         )
 
     def _with_interval(self, row: pd.Series) -> str:
-        return _("{value} ({low} to {high})").format(
-            value=percent(row["share"], 0), low=percent(row["low"], 0), high=percent(row["high"], 0)
-        )
+        return with_interval(row["share"], row["low"], row["high"], lambda share: percent(share, 0))
 
     def _seen(self) -> pd.DataFrame:
         known = self.table.dropna(subset=["share"])

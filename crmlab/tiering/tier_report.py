@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Exclusion, Result, measure
 from crmlab.stats import clustered
@@ -698,11 +698,8 @@ def _written(figure: str, value: float) -> str:
 
 
 def _with_interval(figure: str, row: pd.Series) -> str:
-    value = _written(figure, row["value"])
-    if pd.isna(row["low"]):
-        return value
-    return _("{value} ({low} to {high})").format(
-        value=value, low=_written(figure, row["low"]), high=_written(figure, row["high"])
+    return with_interval(
+        row["value"], row["low"], row["high"], lambda value: _written(figure, value)
     )
 
 
