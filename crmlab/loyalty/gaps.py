@@ -214,17 +214,20 @@ class PurchaseGaps(Result):
         )
 
     def _all(self) -> str:
-        return _(
+        said = _(
             "After {purchases} purchases of {customers} customers the next one was waited for: "
-            "{closed} came, {open} are still awaited. {days} {intervals} They allow for one "
-            "customer giving many gaps."
+            "{closed} came, {open} are still awaited. {days}"
         ).format(
             purchases=number(self.overall["gaps"] + self.overall["open_gaps"]),
             customers=number(self.overall["customers"]),
             closed=number(self.overall["gaps"]),
             open=number(self.overall["open_gaps"]),
             days=self._days(self.overall),
-            intervals=intervals_in_brackets(self.confidence),
+        )
+        if self.overall["customers"] == 1:
+            return _("{said} The gaps of a single customer have no interval.").format(said=said)
+        return _("{said} {intervals} They allow for one customer giving many gaps.").format(
+            said=said, intervals=intervals_in_brackets(self.confidence)
         )
 
     def _groups(self) -> str:

@@ -243,7 +243,7 @@ class Lifecycle(Result):
             "In the 12 months before, {share} of the revenue came from customers who are now in "
             "the stage {stage}."
         ).format(share=percent(most["revenue_share"]), stage=names[most["stage"]])
-        risk = known[known["stage"] == "decline"]
+        risk = known[(known["stage"] == "decline") & (known["customers"] > 0)]
         if risk.empty:
             return said
         return _("{said} Those in decline brought {money}, {part} of it.").format(

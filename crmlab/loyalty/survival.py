@@ -293,6 +293,8 @@ class Survival(Result):
     def _test(self) -> str:
         if not self.groups.by:
             return ""
+        if len(self.groups.order) < 2:
+            return _("There is but one group, so none is compared.")
         if self.test is None:
             said = _("The groups cannot be compared: too few were at risk at the same time.")
             return f"{said} {self._pairs()}".strip()

@@ -125,6 +125,12 @@ def test_the_extremes_are_those_of_the_day_that_is_spoken_of():
     assert "Of y alone it is 10 days, of x 60." in result.reading()
 
 
+def test_of_a_single_customer_no_interval_is_announced():
+    said = purchase_gaps(workspace(BOUGHT[:5]), by=None).reading()
+    assert "The gaps of a single customer have no interval." in said
+    assert "In brackets" not in said
+
+
 def test_without_a_given_tier_everybody_is_taken_together_and_it_is_said():
     result = purchase_gaps(workspace(BOUGHT))
     assert result.by == ""

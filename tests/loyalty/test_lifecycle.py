@@ -16,13 +16,10 @@ from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.loyalty.lifecycle import incentives, lifecycle
 from crmlab.loyalty.stages import ORDER, lifecycle_rules, stages
+from tests.loyalty.bought import every
 from tests.loyalty.bought import workspace as of_purchases
 
 workspace = partial(of_purchases, as_of="2024-12-31")
-
-
-def every(who, days, first="2023-01-01", last="2024-12-31"):
-    return [(who, f"{day:%Y-%m-%d}") for day in pd.date_range(first, last, freq=f"{days}D")]
 
 
 def of(found, customer):
@@ -215,6 +212,7 @@ def test_a_day_that_cannot_be_judged_is_refused():
 
 def test_one_customer_who_bought_once_has_a_stage():
     result = lifecycle(workspace([("A", "2024-01-01")], as_of="2024-05-31"))
+    assert "Those in decline" not in result.reading()
     assert result.customers["stage"].tolist() == ["exploration"]
     assert np.isnan(result.customers["silence_ratio"].iloc[0])
     assert result.reading()

@@ -1,6 +1,7 @@
 """What counts as a purchase, for every measure of the loyalty chapter."""
 
 import datetime as dt
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -9,13 +10,9 @@ from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.loyalty.purchases import customer_months, known_since, purchases, some_customers
+from tests.loyalty.bought import workspace as of_purchases
 
-
-def workspace(rows, *, as_of="2025-03-31", **tables):
-    names = ["customer_id", "ordered_at", "amount"]
-    orders = pd.DataFrame(rows, columns=names)
-    orders.insert(0, "order_id", [str(number) for number in range(len(orders))])
-    return from_frames({"orders": orders, **tables}, as_of=as_of)
+workspace = partial(of_purchases, as_of="2025-03-31")
 
 
 BOUGHT = [

@@ -1,26 +1,20 @@
 """Moves between stages: who is in which row, and with what interval."""
 
 import datetime as dt
+from functools import partial
 
 import pandas as pd
 import pytest
 
 import crmlab
-from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.loyalty.stage_moves import stage_moves
 from crmlab.loyalty.stages import stages
 from crmlab.stats import clustered
+from tests.loyalty.bought import every
+from tests.loyalty.bought import workspace as of_purchases
 
-
-def workspace(bought, *, as_of="2024-12-31"):
-    orders = pd.DataFrame(bought, columns=["customer_id", "ordered_at"])
-    orders.insert(0, "order_id", [str(number) for number in range(len(orders))])
-    return from_frames({"orders": orders.assign(amount=10.0)}, as_of=as_of)
-
-
-def every(who, days, first="2023-01-01", last="2024-12-31"):
-    return [(who, f"{day:%Y-%m-%d}") for day in pd.date_range(first, last, freq=f"{days}D")]
+workspace = partial(of_purchases, as_of="2024-12-31")
 
 
 BOUGHT = [

@@ -88,6 +88,11 @@ def test_a_share_without_an_interval_is_said_without_one():
     assert "In brackets" not in found.reading()
 
 
+def test_a_group_alone_is_not_said_to_lack_customers_to_compare():
+    found = survival(workspace([contract("a", "2024-01-01", None)]))
+    assert "There is but one group, so none is compared." in found.reading()
+
+
 def test_groups_that_stay_alike_are_each_named_in_the_title():
     rows = [
         contract(f"{region}{end}", "2024-01-01", end, region=region)
