@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
-from crmlab.language import _, number, percent
+from crmlab.language import _, ngettext, number, percent
 from crmlab.loyalty.answers import (
     Diary,
     answers_of,
@@ -236,21 +236,31 @@ class Incidents(Result):
 
     def _matched(self) -> str:
         row = self._row("matched")
+        many = int(row["incidents"])
         said = {
-            "late": _(
+            "late": ngettext(
+                "{count} order that came late was followed by another within {days} days in "
+                "{own} of cases, matched orders that went well in {others}: {apart}.",
                 "{count} orders that came late were followed by another within {days} days in "
-                "{own} of cases, matched orders that went well in {others}: {apart}."
+                "{own} of cases, matched orders that went well in {others}: {apart}.",
+                many,
             ),
-            "damaged": _(
+            "damaged": ngettext(
+                "{count} order that came damaged was followed by another within {days} days in "
+                "{own} of cases, matched orders that went well in {others}: {apart}.",
                 "{count} orders that came damaged were followed by another within {days} days in "
-                "{own} of cases, matched orders that went well in {others}: {apart}."
+                "{own} of cases, matched orders that went well in {others}: {apart}.",
+                many,
             ),
-            "any": _(
+            "any": ngettext(
+                "{count} order that went wrong was followed by another within {days} days in "
+                "{own} of cases, matched orders that went well in {others}: {apart}.",
                 "{count} orders that went wrong were followed by another within {days} days in "
-                "{own} of cases, matched orders that went well in {others}: {apart}."
+                "{own} of cases, matched orders that went well in {others}: {apart}.",
+                many,
             ),
         }[self.kind].format(
-            count=number(row["incidents"]),
+            count=number(many),
             own=percent(row["again"]),
             others=percent(row["again_others"]),
             days=number(self.days),

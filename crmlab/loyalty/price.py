@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -141,13 +141,16 @@ class PriceResponse(Result):
         parts = [self.tariff.sentence(), *answer, *checks]
         return "\n\n".join(part for part in parts if part)
 
-    def _listed(self, table: pd.DataFrame, value: str, low: str, high: str) -> str:
+    def _listed(
+        self, table: pd.DataFrame, *columns: str, written: Callable[[float], str] | None = None
+    ) -> str:
+        """Each group with a figure, and with its interval where three columns are named."""
+        text = _("{group} {value} ({low} to {high})") if len(columns) > 1 else _("{group} {value}")
+        names = dict(zip(("value", "low", "high"), columns, strict=False))
+        said = written or (lambda value: number(value, 2))
         return _("; ").join(
-            _("{group} {value} ({low} to {high})").format(
-                group=self._name(row),
-                value=number(row[value], 2),
-                low=number(row[low], 2),
-                high=number(row[high], 2),
+            text.format(
+                group=self._name(row), **{name: said(row[own]) for name, own in names.items()}
             )
             for _i, row in table.iterrows()
         )
@@ -202,46 +205,31 @@ class PriceResponse(Result):
         judged = self.table.dropna(subset=["low"])
         if judged.empty:
             return ""
-        groups = _("; ").join(
-            _("{group} {value} ({low} to {high})").format(
-                group=self._name(row),
-                value=percent(row["revenue_change"]),
-                low=percent(row["revenue_low"]),
-                high=percent(row["revenue_high"]),
-            )
-            for _i, row in judged.iterrows()
-        )
+        columns = ("revenue_change", "revenue_low", "revenue_high")
         return _(
             "What the rise brings in, fewer orders at a higher price, if orders stay as large: "
             "{groups}."
-        ).format(groups=groups)
+        ).format(groups=self._listed(judged, *columns, written=percent))
 
     def _naive(self) -> str:
         judged = self.table.dropna(subset=["low", "before_after"])
         if judged.empty:
             return ""
-        groups = _("; ").join(
-            _("{group} {value}").format(group=self._name(row), value=number(row["before_after"], 2))
-            for _i, row in judged.iterrows()
-        )
         return _(
             "Before and after in the changed regions alone would say {groups}; it takes for a "
             "response to the price whatever else happened to orders at the time, the season and "
             "customers who leave among it."
-        ).format(groups=groups)
+        ).format(groups=self._listed(judged, "before_after"))
 
     def _across(self) -> str:
         if "across" not in self.table or self.table["across"].isna().all():
             return ""
-        groups = _("; ").join(
-            _("{group} {value}").format(group=self._name(row), value=number(row["across"], 2))
-            for _i, row in self.table.dropna(subset=["across"]).iterrows()
-        )
+        known = self.table.dropna(subset=["across"])
         return _(
             "Customers with higher list prices compared with others before the change would say "
             "{groups}; they are other customers, who buy other things in other amounts, and that "
             "comparison says nothing of what a price does."
-        ).format(groups=groups)
+        ).format(groups=self._listed(known, "across"))
 
     def _before(self) -> str:
         if not self.trial:

@@ -240,12 +240,20 @@ def _attributes(crm: Workspace, by: str | None) -> pd.DataFrame:
 def _check_sides(frame: pd.DataFrame, change: model.TariffChange) -> None:
     """Customers who pay the new tariff and others, with months before and after."""
     sides = frame.groupby(["changed", "after"])["customer_id"].nunique()
-    if len(sides) < 4 or (frame.groupby("changed")["orders"].sum() == 0).any():
+    regions = _(", ").join(change.regions)
+    if len(sides) < 4:
         raise NotEnoughData(
             _(
                 "A response to the tariff needs customers in {regions} and elsewhere, with whole "
                 "months before and after {since}; one of the four groups is empty."
-            ).format(regions=_(", ").join(change.regions), since=day(change.since))
+            ).format(regions=regions, since=day(change.since))
+        )
+    if (frame.groupby("changed")["orders"].sum() == 0).any():
+        raise NotEnoughData(
+            _(
+                "A response to the tariff needs orders of customers in {regions} and elsewhere; on "
+                "one of the two sides there are none in the months that count."
+            ).format(regions=regions)
         )
 
 

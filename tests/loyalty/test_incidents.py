@@ -59,6 +59,7 @@ def test_orders_are_compared_with_orders_of_the_same_month_and_history():
     assert row[["again", "again_others"]].tolist() == [0, 1]
     assert found.unmatched == 0
     assert row_of(found, "naive")["orders"] == 5
+    assert "1 order that came late was followed by another" in found.reading()
 
 
 def test_what_comes_after_is_counted_from_the_day_after_to_the_last_day():

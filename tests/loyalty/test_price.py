@@ -220,6 +220,17 @@ def test_no_order_after_the_rise_is_not_judged():
     result.plot()
 
 
+def test_a_side_whose_months_hold_no_order_is_said_to_have_none():
+    crm = workspace({("S", "a"): (3, 3), ("N", "a"): (3, 3)})
+    orders = crm.orders
+    south = orders["customer_id"].str.startswith("S")
+    # The data end within December 2025, which is no whole month.
+    orders.loc[south, "ordered_at"] = orders["ordered_at"].max()
+    frames = {"orders": orders, "customers": crm.customers}
+    with pytest.raises(NotEnoughData, match="on one of the two sides there are none"):
+        price_response(from_frames(frames), change=CHANGE)
+
+
 def test_what_is_missing_is_named():
     crm = workspace(TWO_TYPES)
     with pytest.raises(NotEnoughData, match="No change of the tariff is declared"):
