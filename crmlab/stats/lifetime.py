@@ -143,20 +143,11 @@ def _history(
 
 
 def _check_history(x: Array, last: Array, until: Array) -> None:
-    finite = np.isfinite(x) & np.isfinite(last) & np.isfinite(until)
-    # In the same order as the messages of _fault.
-    faults = (
-        ~finite,
-        finite & ((x < 0) | (last < 0) | (until < 0)),
-        finite & (x != np.floor(x)),
-        finite & (last > until * (1 + ROUNDING)),
-        finite & (x == 0) & (last > 0),
-    )
-    for kind, wrong in enumerate(faults):
+    for wrong, message in _faults(x, last, until):
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise CrmlabError(
-                _fault(kind).format(
+                message.format(
                     count=number(int(wrong.sum())),
                     all=number(len(x)),
                     row=number(row + 1),
@@ -167,32 +158,48 @@ def _check_history(x: Array, last: Array, until: Array) -> None:
             )
 
 
-def _fault(kind: int) -> str:
-    """What is wrong with a history, and what to do."""
-    return (
-        _(
-            "{count} of {all} customers lack frequency, recency or age, or one is not finite "
-            "(row {row}: {frequency}, {recency}, {age}). Leave them out or complete them."
+def _faults(x: Array, last: Array, until: Array) -> list[tuple[NDArray[np.bool_], str]]:
+    """The rows with each kind of fault, and what is wrong with them and what to do."""
+    finite = np.isfinite(x) & np.isfinite(last) & np.isfinite(until)
+    return [
+        (
+            ~finite,
+            _(
+                "{count} of {all} customers lack frequency, recency or age, or one is not finite "
+                "(row {row}: {frequency}, {recency}, {age}). Leave them out or complete them."
+            ),
         ),
-        _(
-            "{count} of {all} customers have a frequency, recency or age below 0 (row {row}: "
-            "{frequency}, {recency}, {age}). All three are counted from the first purchase."
+        (
+            finite & ((x < 0) | (last < 0) | (until < 0)),
+            _(
+                "{count} of {all} customers have a frequency, recency or age below 0 (row {row}: "
+                "{frequency}, {recency}, {age}). All three are counted from the first purchase."
+            ),
         ),
-        _(
-            "{count} of {all} customers have a frequency that is not a whole number (row {row}: "
-            "{frequency}). It counts the repeat purchases."
+        (
+            finite & (x != np.floor(x)),
+            _(
+                "{count} of {all} customers have a frequency that is not a whole number (row "
+                "{row}: {frequency}). It counts the repeat purchases."
+            ),
         ),
-        _(
-            "{count} of {all} customers have a recency after their age (row {row}: {recency} and "
-            "{age}). Recency is the time from the first purchase to the last one, not the time "
-            "since the last one; leave out purchases after the end of observation."
+        (
+            finite & (last > until * (1 + ROUNDING)),
+            _(
+                "{count} of {all} customers have a recency after their age (row {row}: {recency} "
+                "and {age}). Recency is the time from the first purchase to the last one, not the "
+                "time since the last one; leave out purchases after the end of observation."
+            ),
         ),
-        _(
-            "{count} of {all} customers have a recency above 0 and no repeat purchase (row {row}: "
-            "{recency}). Frequency counts the purchases after the first one, and without any the "
-            "recency is 0."
+        (
+            finite & (x == 0) & (last > 0),
+            _(
+                "{count} of {all} customers have a recency above 0 and no repeat purchase (row "
+                "{row}: {recency}). Frequency counts the purchases after the first one, and "
+                "without any the recency is 0."
+            ),
         ),
-    )[kind]
+    ]
 
 
 def _grouped(

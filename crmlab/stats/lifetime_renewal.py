@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 NAMES = ("alpha", "beta")
 #: Parameters are sought from 1/LIMIT to LIMIT.
 LIMIT = 1e4
+#: Shares of an unknown number of customers are fitted as of so many.
+MANY = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +184,9 @@ def sbg(
 
 
 def _fitted(gone: Array, stayed: Array, customers: float) -> Renewal:
-    # The number of customers, or of shares' 1, is no matter for where the maximum is.
-    scale = 1.0 if customers == customers else 1e6
+    known = not np.isnan(customers)
+    # Where the maximum is does not hang on how many the shares are of; many make it sharp.
+    scale = 1.0 if known else MANY
     before = np.arange(float(len(gone)))
     found = maximum(
         lambda parameters: _log_likelihood(parameters, scale * gone, scale * stayed, before),
@@ -192,7 +195,7 @@ def _fitted(gone: Array, stayed: Array, customers: float) -> Renewal:
         highest=np.full(2, LIMIT),
     )
     weak = bool(found.weak.any())
-    covariance = found.covariance if scale == 1.0 else np.full((2, 2), np.nan)
+    covariance = found.covariance if known else np.full((2, 2), np.nan)
     errors = found.parameters * np.sqrt(np.diagonal(covariance))
     return Renewal(
         names=NAMES,

@@ -10,7 +10,7 @@ from crmlab.loyalty.alive import alive
 from crmlab.loyalty.histories import fits
 from crmlab.loyalty.uncertainty import interval, neighbours, spread
 from crmlab.stats.lifetime import bg_nbd, gamma_gamma, pareto_nbd, sbg
-from tests.stats.buyers import simulated, spending
+from tests.stats.buyers import leaving_alike, simulated, spending
 
 
 def made(fit, parameters):
@@ -45,12 +45,7 @@ def test_a_certain_chance_has_no_interval():
 
 
 def test_weak_parameters_leave_a_prediction_as_certain_as_it_is():
-    random = np.random.default_rng(3)
-    age = random.uniform(100, 700, 4000)
-    end = np.minimum(age, random.exponential(200, 4000))
-    frequency = random.poisson(random.gamma(0.5, 0.04, 4000) * end)
-    recency = np.where(frequency > 0, end * random.beta(np.maximum(frequency, 1), 1), 0)
-    found = pareto_nbd(frequency, recency, age)
+    found = pareto_nbd(*leaving_alike(4000))
     assert found.weak == ("s", "beta")
     truth = 0.02 * 200 * (1 - np.exp(-1))
     error = float(spread([one.expected_new(200) for one in neighbours(found)]))

@@ -35,6 +35,16 @@ def watched(model, parameters, *, ages, seed, before=0.0):
     return [(frequency[look], recency[look], end >= at) for look, at in enumerate(looks)]
 
 
+def leaving_alike(many):
+    """Frequency, recency and age where all leave at one rate, 1/200, but buy at different ones."""
+    random = np.random.default_rng(3)
+    age = random.uniform(100, 700, many)
+    end = np.minimum(age, random.exponential(200, many))
+    frequency = random.poisson(random.gamma(0.5, 0.04, many) * end)
+    recency = np.where(frequency > 0, end * random.beta(np.maximum(frequency, 1), 1), 0)
+    return frequency, recency, age
+
+
 def spending(many, seed, true):
     """Purchases, and the mean spend of each, where it is Gamma-Gamma with these p, q and v."""
     random = np.random.default_rng(seed)

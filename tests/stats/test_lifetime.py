@@ -12,7 +12,7 @@ from scipy.special import gammaln, hyp2f1
 from crmlab.errors import CrmlabError, NotConverged, NotEnoughData
 from crmlab.stats import lifetime_bg, lifetime_pareto, likelihood
 from crmlab.stats.lifetime import RepeatBuying, _grouped, bg_nbd, pareto_nbd
-from tests.stats.buyers import simulated, watched
+from tests.stats.buyers import leaving_alike, simulated, watched
 
 CDNOW = pd.read_csv(Path(__file__).parent / "cdnow_sample.csv")
 COLUMNS = ["frequency", "recency", "age"]
@@ -262,12 +262,7 @@ def test_intervals_hold_as_often_as_they_say(model, true):
 
 
 def test_where_all_leave_at_one_rate_its_distribution_is_weak_and_the_rest_right():
-    random = np.random.default_rng(3)
-    age = random.uniform(100, 700, 4000)
-    end = np.minimum(age, random.exponential(200, 4000))
-    frequency = random.poisson(random.gamma(0.5, 0.04, 4000) * end)
-    recency = np.where(frequency > 0, end * random.beta(np.maximum(frequency, 1), 1), 0)
-    found = pareto_nbd(frequency, recency, age)
+    found = pareto_nbd(*leaving_alike(4000))
     assert found.weak == ("s", "beta")
     assert np.isnan(found.errors).tolist() == [False, False, True, True]
     r, _alpha, s, beta = found.parameters
