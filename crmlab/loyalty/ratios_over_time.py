@@ -143,10 +143,7 @@ class RatiosOverTime(Result):
         row = self._whole()
         written = {name: number(row[name], 2) for name in ("hazard_ratio", "low", "high")}
         if self.proportional.loc[self.covariate, "changes"]:
-            text = _(
-                "The model's {hazard_ratio} ({low} to {high}) is a mean of these, and holds for "
-                "none of them."
-            )
+            text = _("The model's {hazard_ratio} ({low} to {high}) is but a mean of these.")
         else:
             text = _(
                 "The model takes it to be {hazard_ratio} ({low} to {high}) at all times; that the "

@@ -156,7 +156,7 @@ def test_a_ratio_that_changes_over_time_is_said_and_shown_in_periods(changing):
     assert first["ends"] < 150 / MONTH < last["begins"]
     assert first["low"] < 3 < first["high"]
     assert last["low"] < 1 / 3 < last["high"]
-    assert "is a mean of these, and holds for none of them" in shown.reading()
+    assert "is but a mean of these." in shown.reading()
     assert "Of 2 ratios" not in shown.reading()  # of those that change it is the only one
     assert shown.table["events"].sum() == changing.model.events
 
