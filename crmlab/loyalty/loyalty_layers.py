@@ -27,7 +27,7 @@ from crmlab.show.result import (
 )
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING, Estimate
-from crmlab.stats.multiplicity import holm
+from crmlab.stats.multiplicity import holding
 from crmlab.stats.tiers import Tiers, known_tiers
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class LoyaltyLayers(Result):
         rows = self.table[self.table["tier"] != "all"]
         if rows.empty:
             return ""
-        apart = rows[rows["stands_out"].fillna(False).astype(bool)]
+        apart = rows[rows["stands_out"].fillna(False)]
         if rows["stands_out"].isna().all():
             said = _("Whether tiers differ cannot be told from so few.")
         elif apart.empty:
@@ -485,10 +485,9 @@ def _table(customers: pd.DataFrame, layers: Sequence[str], tiers: Tiers | None) 
         ]
     table = pd.DataFrame(rows)
     chance = table["chance"].to_numpy(float) if "chance" in table else np.full(len(table), np.nan)
-    holds, _adjusted = holm(chance, 1 - CONFIDENCE)
-    stands_out = pd.array(holds, dtype="boolean")
-    stands_out[np.isnan(chance)] = pd.NA
-    return table.drop(columns="chance", errors="ignore").assign(stands_out=stands_out)
+    return table.drop(columns="chance", errors="ignore").assign(
+        stands_out=holding(chance, 1 - CONFIDENCE)
+    )
 
 
 def _row(part: pd.DataFrame, tier: str, layer: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from crmlab.show.result import (
     intervals_in_brackets,
     measure,
 )
-from crmlab.stats.multiplicity import holm
+from crmlab.stats.multiplicity import holding
 from crmlab.stats.rank_correlation import spearman
 from crmlab.stats.reliability import (
     Coefficient,
@@ -53,7 +53,8 @@ class LoyaltyReliability(Result):
         Of the ratings.
     pairs : pandas.DataFrame
         A row per pair of measures that are known: measure, other, customers, correlation
-        (Spearman's, of the scores), low, high, beyond_chance (corrected for the number of pairs).
+        (Spearman's, of the scores), low, high, beyond_chance (corrected for the number of pairs;
+        missing where there is no telling).
     incomplete : int
         Questionnaires that leave one of the ratings out, and do not count in α.
     measured : Measured
@@ -124,9 +125,10 @@ class LoyaltyReliability(Result):
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
-        return _(
+        said = _(
             "Table of rank correlations of the measures, the ratings first and framed. {together}"
         ).format(together=self._together())
+        return said.rstrip()
 
     # --- the words
 
@@ -201,6 +203,8 @@ class LoyaltyReliability(Result):
         others = self.pairs[
             ~self.pairs["measure"].isin(ratings) & ~self.pairs["other"].isin(ratings)
         ]
+        if within["correlation"].isna().all():
+            return ""
         said = _("The median rank correlation of two ratings is {within}").format(
             within=number(within["correlation"].median(), 2)
         )
@@ -344,5 +348,5 @@ def _pairs(found: Measured) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows)
-    holds, _adjusted = holm(table["chance"], 1 - CONFIDENCE)
-    return table.drop(columns="chance").assign(beyond_chance=holds)
+    beyond = holding(table["chance"], 1 - CONFIDENCE)
+    return table.drop(columns="chance").assign(beyond_chance=beyond)

@@ -27,7 +27,7 @@ from crmlab.show.result import (
     intervals_in_brackets,
     measure,
 )
-from crmlab.stats.multiplicity import holm
+from crmlab.stats.multiplicity import holding
 from crmlab.stats.rank_correlation import spearman
 
 if TYPE_CHECKING:
@@ -303,9 +303,7 @@ def loyalty_validity(
     has = index.notna()
     rows = [_row(name, kind, values[has], later[has]) for name, (kind, values) in kinds.items()]
     table = pd.DataFrame(rows)
-    holds, _adjusted = holm(table["chance"], 1 - CONFIDENCE)
-    beyond = pd.array(holds, dtype="boolean")
-    beyond[table["chance"].isna().to_numpy()] = pd.NA
+    beyond = holding(table["chance"], 1 - CONFIDENCE)
     return LoyaltyValidity(
         table.drop(columns="chance").assign(beyond_chance=beyond),
         Context.of(crm),

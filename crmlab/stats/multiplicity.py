@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -44,3 +45,20 @@ def holm(chances: ArrayLike, level: float) -> tuple[NDArray[np.bool_], NDArray[n
     raised = each[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1)
     return adjusted <= level, adjusted
+
+
+def holding(chances: ArrayLike, level: float) -> pd.arrays.BooleanArray:
+    """Which of several findings hold together, as a column; missing where one is not judged.
+
+    Parameters
+    ----------
+    chances, level
+        As in `holm`.
+
+    Examples
+    --------
+    >>> holding([0.01, 0.04, np.nan], 0.05).tolist()
+    [True, True, <NA>]
+    """
+    holds, adjusted = holm(chances, level)
+    return pd.arrays.BooleanArray(holds, np.isnan(adjusted))

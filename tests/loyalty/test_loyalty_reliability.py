@@ -110,7 +110,10 @@ def test_two_ratings_of_one_customer_give_alpha_without_an_interval():
     assert np.isnan(result.alpha.low)
     assert "from 4 questionnaires." in result.reading()
     assert result.pairs["correlation"].isna().all()
-    assert result.plot().get_title() is not None
+    assert result.pairs["beyond_chance"].isna().all()
+    assert "–" not in result.reading()
+    assert result.alt().endswith("framed.")
+    assert not result.plot().texts
 
 
 def test_by_hand_in_plain_pandas():
