@@ -404,10 +404,9 @@ def _level(found: LoyaltyIndex, way: str, shares: Array) -> dict[str, Any]:
     scores = found.measured.scores.loc[counted.index, found.shares.index].to_numpy(float)
     other = indices(scores, shares, 0.0)
     index = mean_index(other, counted["weight"], found.confidence)
-    apart = weighted.mean(
-        other - counted["index"], weights=counted["weight"], confidence=found.confidence
-    )
-    if way == "stated" or not np.isfinite(index.low):
+    moved = other - counted["index"]
+    apart = weighted.mean(moved, weights=counted["weight"], confidence=found.confidence)
+    if not moved.max() - moved.min() > 1e-9:  # as stated, one customer, or all moved alike
         apart = NOTHING._replace(value=apart.value)
     return {
         "weighting": way,

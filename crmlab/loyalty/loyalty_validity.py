@@ -197,9 +197,9 @@ class LoyaltyValidity(Result):
 
     def _caution(self) -> str:
         return _(
-            "This is an association: who bought much buys much again, and what made customers "
-            "answer kindly may also make them buy. It does not show that raising the index would "
-            "raise purchases."
+            "This is an association: who bought much may buy much again whatever they feel, and "
+            "what made customers answer kindly may also make them buy. It does not show that "
+            "raising the index would raise purchases."
         )
 
     def _who(self) -> str:

@@ -219,6 +219,21 @@ def test_the_difference_has_the_interval_of_a_paired_comparison():
     )
 
 
+def test_leaving_out_the_only_measure_that_varies_moves_the_index_with_an_interval():
+    crm = said(incident_tolerance=[3, 3, 3, 3, 3], share_of_needs=None)
+    both = {"identification": 1, "incident_tolerance": 1}
+    table = index_sensitivity(crm, weights=both).table.set_index("weighting")
+    row = table.loc["without identification"]
+    assert row["index"] == 50
+    assert row[["low", "high"]].isna().all()  # alike for all
+    index = np.array([75, 62.5, 50, 37.5, 50])
+    expected = weighted.mean(50 - index, weights=[1, 2, 3, 4, 5])
+    assert row[["difference", "difference_low", "difference_high"]].tolist() == pytest.approx(
+        list(expected[:3])
+    )
+    assert np.isnan(table.loc["stated", "difference_low"])
+
+
 def test_the_same_seed_draws_the_same_weights():
     one, other = (index_sensitivity(said(), seed=seed).table.iloc[-1] for seed in (1, 1))
     assert one.equals(other)
