@@ -29,7 +29,7 @@ from crmlab.show.result import (
     measure,
 )
 from crmlab.stats.intervals import check_confidence, wilson
-from crmlab.stats.multiplicity import holm
+from crmlab.stats.multiplicity import holding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -385,10 +385,8 @@ def _by_group(crm: Workspace, old: pd.DataFrame, by: str, confidence: float) -> 
     group = old["customer_id"].map(group_of(crm, by))
     parts = list(old.groupby(group, dropna=False))
     rows = [{by: name} | _row(part, confidence) for name, part in parts]
-    holds, adjusted = holm([_chance(old, part) for _name, part in parts], 1 - confidence)
-    table = pd.DataFrame(rows)
-    table["stands_out"] = pd.array(holds, dtype="boolean")
-    table.loc[np.isnan(adjusted), "stands_out"] = pd.NA
+    chances = [_chance(old, part) for _name, part in parts]
+    table = pd.DataFrame(rows).assign(stands_out=holding(chances, 1 - confidence))
     return table.sort_values(["share", by], ascending=[False, True], ignore_index=True)
 
 

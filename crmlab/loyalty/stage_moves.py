@@ -72,10 +72,8 @@ class StageMoves(Result):
     def title(self) -> str:
         kept = self._share("stable", "stable")
         if np.isnan(kept):
-            same = self.moves[self.moves["origin"] != NEW]
-            share = (same["origin"] == same["destination"]).mean() if len(same) else np.nan
-            if np.isnan(share):
-                return _("Nobody had bought before, so all are new")
+            known = self.moves[self.moves["origin"] != NEW]
+            share = (known["origin"] == known["destination"]).mean()
             return _("{share} are in the same stage {months} months later").format(
                 share=percent(share, 0), months=number(self.months)
             )
@@ -211,8 +209,6 @@ class StageMoves(Result):
                     ),
                 )
             )
-        if not parts:
-            return ""
         return _(
             "The two most common moves of each row: {parts}. In brackets: intervals that hold for "
             "a row together with {confidence} confidence."

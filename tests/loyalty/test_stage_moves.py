@@ -115,10 +115,25 @@ def test_without_the_stage_stable_the_title_speaks_of_all():
     result.plot()
 
 
-def test_where_all_are_new_it_is_said():
-    crm = workspace([("old", "2024-01-01"), *every("A", 20, first="2024-08-01")])
-    assert stage_moves(crm).matrix().loc["new"].sum() == 1
-    assert stage_moves(crm).plot() is not None
+def test_who_had_not_bought_by_the_first_day_is_new():
+    result = stage_moves(workspace([("old", "2024-01-01"), *every("A", 20, first="2024-08-01")]))
+    assert result.matrix().loc["new"].to_dict() == {
+        "exploration": 0,
+        "formation": 1,
+        "stable": 0,
+        "decline": 0,
+        "lost": 0,
+    }
+    assert "1 customer bought for the first time in between" in result.reading()
+    assert len(result.plot().get_yticks()) == 2
+    # The old one, who bought but once, is lost by then.
+    assert result.title() == "0% are in the same stage 6 months later"
+
+
+def test_where_nobody_had_bought_by_the_first_day_there_are_no_moves():
+    crm = workspace([(None, "2024-01-01"), *every("A", 20, first="2024-08-01")])
+    with pytest.raises(NotEnoughData, match="No customer is known to have bought by Jun 30, 2024"):
+        stage_moves(crm)
 
 
 def test_what_is_not_allowed_is_refused():
