@@ -361,6 +361,7 @@ def hazards(
         `.table` has a row per covariate and level: covariate, level, reference (whether the others
         of the covariate are compared with it), customers, events, hazard_ratio, low, high (missing
         for the reference, and where none has left), probability, corrected (Holm), differs.
+        `.over_time()` looks at whether a ratio stays the same.
 
     Raises
     ------

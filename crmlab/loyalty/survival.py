@@ -514,7 +514,8 @@ def survival(
         Days without a purchase that count as having left.
     confidence : float
     pairs : bool
-        Whether to compare each two groups.
+        Whether to compare each two of several groups: the reading names those that differ, and
+        `.pairs` has all.
 
     Returns
     -------
