@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from crmlab.data.questionnaires import CONVENIENCE, with_all_columns
+from crmlab.data.questionnaires import CONVENIENCE, part_of, with_all_columns
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
 from crmlab.loyalty.purchases import some_customers
@@ -68,7 +68,7 @@ def answers_of(crm: Workspace) -> tuple[Answers, Workspace]:
     without a weight where others have one. A questionnaire counts as answered if it has a time of
     answer; where the data have no such column, every one does.
     """
-    workspace, part = some_customers(crm) if crm.has("orders", "customer_id") else (crm, "")
+    workspace, part = some_customers(crm) if crm.has("orders", "customer_id") else part_of(crm)
     surveys = workspace.surveys
     if crm.has("surveys", "answered_at"):
         surveys = surveys[surveys["answered_at"].notna()]

@@ -207,6 +207,9 @@ class Scorecard(Result):
         if len(fixed) == 1:
             said = _("{measure} stands at {score}. {intervals}")
             return said.format(**self._scored(best), intervals=intervals).rstrip()
+        if best["score"] == worst["score"]:
+            said = _("The measures that have a scale all stand at {score} of 100 ({period}).")
+            return said.format(score=number(best["score"], 1), period=self.measured.period())
         said = _("Highest stands {best}, lowest {worst} ({period}).").format(
             period=self.measured.period(),
             best=_("{measure} with {score}").format(**self._scored(best)),

@@ -110,6 +110,14 @@ def test_shares_are_weighted_with_customers_as_clusters():
     assert row[["share", "low", "high"]].tolist() == pytest.approx(list(by_hand[:3]))
 
 
+def test_of_more_questionnaires_than_can_be_held_a_sample_of_customers_is_used(monkeypatch):
+    surveys = [answer(n, 5, customer=f"C{n // 2}", repurchase_intention=5) for n in range(40)]
+    monkeypatch.setattr("crmlab.data.questionnaires.LARGEST", 10)
+    found = four_cases(workspace(surveys))
+    assert found.table["answers"].sum() == 10
+    assert "Of 40 questionnaires those of 5 customers drawn at random are used." in found.reading()
+
+
 def test_from_where_a_customer_is_satisfied_can_be_chosen():
     crm = workspace([answer(1, 4), answer(2, 5)], [order(1, "C1", "2025-03-15")])
     assert counts(four_cases(crm, satisfied_from=5))["dissatisfied_loyal"] == 1

@@ -323,6 +323,13 @@ def test_questionnaires_alone_give_the_measures_of_what_customers_say():
     assert result.title() == "1 of 9 measures of loyalty are known, of 1 customer"
 
 
+def test_measures_that_all_stand_alike_have_no_highest():
+    asked = surveys(("A", "2025-12-01", 3), incident_tolerance=3)
+    reading = scorecard(from_frames({"surveys": asked})).reading()
+    assert "The measures that have a scale all stand at 50.0 of 100 (12 months up to" in reading
+    assert "Highest" not in reading
+
+
 def test_answers_without_any_date_all_count_and_no_day_is_invented():
     asked = surveys(("A", None, 4), ("B", None, 2)).drop(columns=["answered_at", "sent_at"])
     result = scorecard(from_frames({"surveys": asked}))
