@@ -165,7 +165,7 @@ class Alive(Result):
             low=number(row["alive_low"] * row["customers"]),
             high=number(row["alive_high"] * row["customers"]),
             purchases=number(row["expected"]),
-            weeks=number(self.weeks),
+            weeks=number(self.weeks, 0 if float(self.weeks).is_integer() else 1),
             purchases_low=number(row["expected_low"]),
             purchases_high=number(row["expected_high"]),
             intervals=intervals_in_brackets(self.confidence),

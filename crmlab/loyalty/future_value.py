@@ -12,10 +12,10 @@ from scipy.interpolate import BarycentricInterpolator
 from scipy.stats import norm
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, currency_name, day, money, number, percent
+from crmlab.language import _, currency_name, day, money, ngettext, number, percent
 from crmlab.loyalty.histories import MODEL_NAMES, UNITS, Array, Cohort, Fits, Model, fits, seen
 from crmlab.loyalty.purchases import Occasion
-from crmlab.loyalty.spend import NEEDS, ratio_axis, repeat_spend
+from crmlab.loyalty.spend import NEEDS, ratio_axis, refunded_share, repeat_spend
 from crmlab.loyalty.uncertainty import evaluated, neighbours, spread
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -113,7 +113,7 @@ class FutureValue(Result):
     def title(self) -> str:
         if np.isnan(self.best_share):
             return _(
-                "Customers are expected to cost more than they bring in {months} months"
+                "Customers are expected to bring no more than they cost in {months} months"
             ).format(months=number(self.months))
         return _("The best {best} of customers hold {share} of the value to come").format(
             best=percent(BEST, 0), share=percent(self.best_share, 0)
@@ -121,9 +121,7 @@ class FutureValue(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
-        shown = self.customers[self.customers["so_far"] > 0]
-        if len(shown) > POINTS:
-            shown = shown.sample(POINTS, random_state=0)
+        shown = self._drawn()
         floor = max(float(shown["future"].max()) * FLOOR, 1e-9) if len(shown) else 1.0
         names = self.tiers.names()
         for tier in reversed(self.tiers.order):
@@ -145,12 +143,18 @@ class FutureValue(Result):
         charts.set_title(axes, self.title())
         return axes
 
+    def _drawn(self) -> pd.DataFrame:
+        """The customers in the picture: a ratio scale has no zero."""
+        some = self.customers[self.customers["so_far"] > 0]
+        return some if len(some) <= POINTS else some.sample(POINTS, random_state=0)
+
     def reading(self) -> str:
         parts = [
             self._total(),
             self.fits.caution(),
             self._tiers(),
             self._concentration(),
+            self._not_drawn(),
             self._margin(),
             self._other(),
             self.fits.histories.words(),
@@ -173,6 +177,28 @@ class FutureValue(Result):
 
     def _money(self, value: float) -> str:
         return money(value, self.context.currency)
+
+    def _not_drawn(self) -> str:
+        nothing = int((self.customers["so_far"] <= 0).sum())
+        drawn = len(self._drawn())
+        parts = []
+        if nothing:
+            parts.append(
+                ngettext(
+                    "{count} customer from whom no money is left so far, refunds subtracted, is "
+                    "not in the picture: a ratio scale has no zero.",
+                    "{count} customers from whom no money is left so far, refunds subtracted, are "
+                    "not in the picture: a ratio scale has no zero.",
+                    nothing,
+                ).format(count=number(nothing))
+            )
+        if drawn < len(self.customers) - nothing:
+            parts.append(
+                _("The picture shows {shown} customers, drawn at random.").format(
+                    shown=number(drawn)
+                )
+            )
+        return " ".join(parts)
 
     def _correlation(self) -> str:
         value = spearman(self.customers["future"], self.customers["so_far"]).value
@@ -203,7 +229,11 @@ class FutureValue(Result):
     def _tiers(self) -> str:
         names = self.tiers.names()
         parts = [
-            _("{tier} {mean} ({low} to {high})").format(
+            (
+                _("{tier} {mean} (one customer)")
+                if row.customers == 1
+                else _("{tier} {mean} ({low} to {high})")
+            ).format(
                 tier=names[row.tier],
                 mean=self._money(row.future),
                 low=self._money(row.future_low),
@@ -217,6 +247,8 @@ class FutureValue(Result):
         ).format(parts=_("; ").join(parts))
 
     def _concentration(self) -> str:
+        if np.ptp(self.customers["future"]) == 0:
+            return ""
         said = _(
             "Of the best {best} by money spent so far, {share} are among the best {best} by value "
             "to come; the rank correlation of the two is {correlation}."
@@ -305,8 +337,9 @@ def future_value(
     -------
     FutureValue
         `.table` has a row per tier, best first, and one for all (``"all"``): tier, customers,
-        margin_rate, future (money per customer), future_low, future_high, future_total (of all of
-        them), future_total_low, future_total_high, future_share (of the company's total).
+        margin_rate, future (money per customer), future_low, future_high (missing for a tier of one
+        customer), future_total (of all of them), future_total_low, future_total_high, future_share
+        (of the company's total).
         `.customers` has a row per customer.
 
     Raises
@@ -350,7 +383,7 @@ def future_value(
     frame = found.histories.frame
     tiers = customer_tiers(crm)
     tier = frame["customer_id"].map(tiers.table.set_index("customer_id")["tier"])
-    refunded = _refunded(frame)
+    refunded = min(refunded_share(frame), 1.0)
     weights, times = discounted(months, discount)
     ahead = times * UNITS["month"] / found.histories.days
     groups, group = found.histories.groups()
@@ -360,7 +393,8 @@ def future_value(
     purchases = found.fit.expected(ahead[-1], *seen(groups))
     margins = _margins(crm, tiers, margin)
     rate = tier.map(margins["rate"]).to_numpy(float)
-    usual = fit.expected(*spent) * (1 - refunded)
+    expected = fit.expected(*spent)
+    usual = expected * (1 - refunded)
     customers = pd.DataFrame(
         {
             "customer_id": frame["customer_id"],
@@ -369,7 +403,7 @@ def future_value(
             "frequency": frame["frequency"],
             "alive": found.fit.alive(*seen(groups))[group],
             "purchases": purchases[group],
-            "spend": fit.expected(*spent),
+            "spend": expected,
             "margin_rate": rate,
             "future": worth[group] * usual * rate,
             "so_far": frame["amount"].fillna(0.0) - frame["refunded"],
@@ -461,11 +495,6 @@ def _spend(found: Fits) -> tuple[tuple[Array, Array], Spend]:
         )
     known = repeat.set_index("customer_id").reindex(found.histories.frame["customer_id"])
     return (known["frequency"].fillna(0).to_numpy(float), known["spend"].to_numpy(float)), fit
-
-
-def _refunded(frame: pd.DataFrame) -> float:
-    brought = float(frame["amount"].sum())
-    return min(float(frame["refunded"].sum()) / brought, 1.0) if brought > 0 else 0.0
 
 
 def _margins(crm: Workspace, tiers: Tiers, given: float | None) -> pd.DataFrame:

@@ -225,26 +225,35 @@ class Holdout(Result):
 
     def _model(self) -> str:
         row = self.errors.iloc[0]
-        return _(
+        said = _(
             "It expected {expected} purchases ({low} to {high}); there were {actual}, so it was "
             "off by {error}. {intervals} They hold the uncertainty of the parameters, not chance."
-        ).format(
+        )
+        if not row["actual"]:
+            said = _(
+                "It expected {expected} purchases ({low} to {high}); there were none. {intervals} "
+                "They hold the uncertainty of the parameters, not chance."
+            )
+        return said.format(
             expected=number(row["expected"]),
             low=number(row["expected_low"]),
             high=number(row["expected_high"]),
             actual=number(row["actual"]),
-            error=_share(row["total_error"]),
+            error=percent(row["total_error"]),
             intervals=intervals_in_brackets(self.confidence),
         )
 
     def _others(self) -> str:
         names = method_names(self.model)
+        said = _("{method}: total off by {error}, a customer by {mae}, correlation {correlation}")
+        if not self.errors["actual"].any():
+            # Nothing is no measure of an error, nor does it go with anything.
+            said = _("{method}: {expected} purchases expected, off by {mae} a customer")
         parts = [
-            _(
-                "{method}: total off by {error}, a customer by {mae}, correlation {correlation}"
-            ).format(
+            said.format(
                 method=names[row.method],
-                error=_share(row.total_error),
+                error=percent(row.total_error),
+                expected=number(row.expected),
                 mae=number(row.mae, 2),
                 correlation=_figure(row.correlation),
             )
@@ -599,10 +608,6 @@ def _listed(labels: Sequence[str], which: pd.Series) -> str:
 
 def _figure(value: float) -> str:
     return _("not known") if np.isnan(value) else number(value, 2)
-
-
-def _share(value: float) -> str:
-    return _("not known") if np.isnan(value) else percent(value)
 
 
 def _dates(axes: Axes) -> None:

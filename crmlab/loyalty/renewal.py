@@ -271,6 +271,12 @@ class ContractRenewal(Result):
         )
 
     def _residual(self) -> str:
+        if not self.in_force:
+            return _(
+                "Discounted by {discount} a year, a contract just begun has {new} periods to come "
+                "besides the one it is in. None is in force any more. Times the margin of a period "
+                "that is what a contract is worth."
+            ).format(discount=percent(self.discount), new=number(self.residual["new"], 1))
         return _(
             "Discounted by {discount} a year, a contract just begun has {new} periods to come "
             "besides the one it is in, and one of the {in_force} in force {kept} on average. Times "

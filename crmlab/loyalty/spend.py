@@ -181,10 +181,18 @@ class SpendPerPurchase(Result):
 
     def _differ(self) -> str:
         p, q, _v = self.fit.parameters
-        within = _(
-            "Purchases of one customer vary about their mean by {within} of it (1/√p)."
-        ).format(within=percent(1 / np.sqrt(p), 0))
-        if q <= 2:
+        if "p" in self.fit.weak:
+            within = _("The purchases of one customer hardly differ from their mean.")
+        else:
+            within = _(
+                "Purchases of one customer vary about their mean by {within} of it (1/√p)."
+            ).format(within=percent(1 / np.sqrt(p), 0))
+        if "q" in self.fit.weak and q > 2:
+            between = _(
+                "Whether customers differ cannot be told from these data: their means vary no more "
+                "than such purchases make them vary by chance."
+            )
+        elif q <= 2:
             between = _(
                 "Customers differ so much that their means have no standard deviation (q ≤ 2): a "
                 "few large ones decide."
@@ -347,8 +355,6 @@ def spend(
     fit = gamma_gamma(x, z)
     p, q, v = fit.parameters
     place = betainc(p * x, q, x * z / (v + x * z))
-    frame = found.frame
-    brought = float(frame["amount"].sum())
     return SpendPerPurchase(
         _parameters(fit, confidence),
         Context.of(crm),
@@ -356,7 +362,7 @@ def spend(
         fit,
         spearman(x, z, confidence=confidence),
         (float((place < 0.1).mean()), float((place > 0.9).mean())),
-        float(frame["refunded"].sum()) / brought if brought > 0 else 0.0,
+        refunded_share(found.frame),
         found,
         left_out,
         confidence,
@@ -390,6 +396,12 @@ def repeat_spend(found: Histories) -> tuple[pd.DataFrame, dict[str, int]]:
         spend=used["repeat_amount"] / used["frequency"]
     )
     return repeat.reset_index(drop=True), left_out
+
+
+def refunded_share(frame: pd.DataFrame) -> float:
+    """Money taken back, as a share of what purchases brought; 0 where these brought nothing."""
+    brought = float(frame["amount"].sum())
+    return float(frame["refunded"].sum()) / brought if brought > 0 else 0.0
 
 
 def _parameters(fit: Spend, confidence: float) -> pd.DataFrame:

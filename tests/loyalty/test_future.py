@@ -259,6 +259,11 @@ def test_a_customer_of_thousands_of_orders_does_no_harm(simulated):
         ).all()
 
 
+def test_parts_of_a_week_are_not_rounded_away(company):
+    assert "in the next 6.5 weeks" in alive(company, weeks=6.5).reading()
+    assert "in the next 6 weeks" in alive(company, weeks=6.0).reading()
+
+
 def test_weeks_to_look_ahead_are_above_none(company):
     with pytest.raises(CrmlabError, match="weeks"):
         alive(company, weeks=0)

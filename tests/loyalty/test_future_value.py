@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -154,6 +155,35 @@ def test_the_best_are_compared_by_customer(company):
     alike = replace(result, customers=five.assign(so_far=five["future"]))
     assert alike.same_best == 1.0
     assert "The others" not in alike.reading()
+
+
+def test_a_tier_of_one_customer_has_no_interval_and_no_margin_is_no_loss(simulated):
+    few = simulated(16, seed=8)
+    result = future_value(few, margin=0.0)
+    table = result.table.set_index("tier")
+    assert table.loc["key", "customers"] == 1
+    assert np.isnan(table.loc["key", "future_low"])
+    assert "(one customer)" in result.reading()
+    assert "nan" not in result.reading().lower()
+    assert "no more than they cost" in result.title()
+    # All are worth the same, so that none is among the best.
+    assert "Of the best" not in result.reading()
+
+
+def test_customers_who_are_not_in_the_picture_are_counted(company, monkeypatch):
+    result = future_value(company)
+    # One got all money back.
+    assert "1 customer from whom no money is left" in result.reading()
+    assert "drawn at random" not in result.reading()
+    some = result.customers[result.customers["so_far"] > 0].reset_index(drop=True)
+    assert "in the picture" not in replace(result, customers=some).reading()
+    back = some.assign(so_far=some["so_far"].mask(some.index < 3, [-5.0] + [0.0] * (len(some) - 1)))
+    assert "3 customers from whom no money" in replace(result, customers=back).reading()
+    monkeypatch.setattr(sys.modules["crmlab.loyalty.future_value"], "POINTS", 50)
+    made = replace(result, customers=back)
+    assert "shows 50 customers, drawn at random" in made.reading()
+    (axes,) = made.plot().figure.axes
+    assert sum(len(tier.get_offsets()) for tier in axes.collections) == 50
 
 
 def test_everything_is_said_and_drawn(company):

@@ -171,4 +171,7 @@ def test_nobody_who_buys_after_the_split_is_said_without_a_share(simulated):
     silent = from_frames({"orders": cut}, as_of="2025-12-30")
     result = holdout(silent, split=SPLIT)
     assert np.isnan(result.errors["total_error"]).all()
-    assert "nan" not in (result.title() + result.reading()).lower()
+    said = result.title() + result.reading()
+    assert "nan" not in said.lower()
+    assert "there were none" in said
+    assert "not known" not in said

@@ -154,6 +154,14 @@ def test_too_little_to_tell_is_said(terms):
         renewal(workspace(terms))
 
 
+def test_where_no_contract_is_in_force_nothing_is_said_of_those():
+    ends = ["2024-05-01", "2024-08-31", "2025-03-01"]
+    result = renewal(workspace([("2024-01-01", end) for end in ends]))
+    assert result.in_force == 0
+    assert "None is in force any more" in result.reading()
+    assert "–" not in result.reading()
+
+
 @pytest.mark.parametrize("wrong", [{"period": "week"}, {"discount": 0}])
 def test_wrong_arguments_are_named(company, wrong):
     with pytest.raises(CrmlabError, match=next(iter(wrong))):

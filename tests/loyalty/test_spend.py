@@ -67,6 +67,21 @@ def test_known_parameters_are_recovered(simulated):
         assert table.loc[name, "low"] < truth < table.loc[name, "high"], name
 
 
+def test_how_customers_or_purchases_differ_is_not_said_where_it_cannot_be_told():
+    random = np.random.default_rng(1)
+    days = pd.date_range("2025-01-01", periods=6, freq="30D")
+    names = [f"C{place}" for place in range(60)]
+    alike = spend(workspace([(who, at, random.gamma(4, 20)) for who in names for at in days]))
+    assert "q" in alike.fit.weak
+    assert "Whether customers differ cannot be told" in alike.reading()
+    assert "1/√(q−2)" not in alike.reading()
+    own = dict(zip(names, 90 / random.gamma(4, size=60), strict=True))
+    steady = spend(workspace([(who, at, own[who]) for who in names for at in days]))
+    assert "p" in steady.fit.weak
+    assert "hardly differ from their mean" in steady.reading()
+    assert "1/√(q−2)" in steady.reading()
+
+
 def test_the_assumption_is_tested_by_ranks(company):
     result = spend(company)
     value = spearmanr(result.customers["frequency"], result.customers["spend"]).statistic
