@@ -161,7 +161,9 @@ class Membership(Result):
 
     def alt(self) -> str:
         if not len(self.periods):
-            return _("Point with interval: {value}.").format(value=self._change("members"))
+            known = np.isfinite(self._row("members")["change"])
+            text = _("Point with interval: {value}.")
+            return text.format(value=self._change("members")) if known else self.title()
         parts = [
             _("month {period}: {value}").format(
                 period=number(row["period"]), value=_written(row)

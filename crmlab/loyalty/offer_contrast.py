@@ -107,13 +107,16 @@ class OfferContrast(Result):
 
     def alt(self) -> str:
         names, words = arm_names(self.offered.arms), comparison_names()
+        rows = self.table.dropna(subset=["difference"])
+        if rows.empty:
+            return self.title()
         parts = [
             _("{arm}, {comparison}: {value}").format(
                 arm=names[row["arm"]],
                 comparison=words[row["comparison"]],
                 value=self._written(row),
             )
-            for _index, row in self.table.iterrows()
+            for _index, row in rows.iterrows()
         ]
         return _("Points with intervals of orders per 100 customers. {parts}.").format(
             parts=_("; ").join(parts)
@@ -138,6 +141,8 @@ class OfferContrast(Result):
 
     @staticmethod
     def _written(row: pd.Series) -> str:
+        if not np.isfinite(row["low"]):
+            return number(row["difference"], 1)
         return _("{value} ({low} to {high})").format(
             value=number(row["difference"], 1),
             low=number(row["low"], 1),

@@ -199,11 +199,15 @@ class PointsProgramme(Result):
     def _flows(self) -> str:
         rate = self._item("redemption_rate")
         if rate is None:
-            return _(
-                "{members} customers earned {earned} points. What was redeemed is not known."
+            return ngettext(
+                "{members} customer earned {earned} points. What was redeemed is not known.",
+                "{members} customers earned {earned} points. What was redeemed is not known.",
+                self.members,
             ).format(members=number(self.members), earned=number(self._value("earned")))
-        return _(
-            "{members} customers earned {earned} points and redeemed {redeemed}, {rate} of them."
+        return ngettext(
+            "{members} customer earned {earned} points and redeemed {redeemed}, {rate} of them.",
+            "{members} customers earned {earned} points and redeemed {redeemed}, {rate} of them.",
+            self.members,
         ).format(
             members=number(self.members),
             earned=number(self._value("earned")),

@@ -262,9 +262,9 @@ class PriceResponse(Result):
         frame = self.tariff.frame
         sides = frame.groupby("changed")["customer_id"].nunique()
         said = _(
-            "Compared are {changed} customers who pay the new tariff and {others} who do not, with "
-            "their months before and after. Who leaves counts with months of no orders: leaving is "
-            "part of the response, as far as it came of the price."
+            "Compared are the customers who pay the new tariff ({changed}) and those who do not "
+            "({others}), with their months before and after. Who leaves counts with months of no "
+            "orders: leaving is part of the response, as far as it came of the price."
         ).format(changed=number(sides[True]), others=number(sides[False]))
         return f"{said} {listed(self.tariff.exclusions, self.tariff.part)}"
 

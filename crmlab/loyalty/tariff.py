@@ -299,15 +299,15 @@ def _measured(crm: Workspace, change: model.TariffChange) -> Regression | None:
     both = before.add_suffix("_before").join(after.add_suffix("_after"), how="inner").reset_index()
     listed = crm.customers.drop_duplicates("customer_id").set_index("customer_id")["region"]
     both = both[both["customer_id"].map(listed).notna()]
-    if both.empty:
+    changed = both["customer_id"].map(listed).isin(change.regions).astype(float)
+    if changed.nunique() < 2:  # prices of one side only
         return None
     moved = both["log_after"] / both["orders_after"] - both["log_before"] / both["orders_before"]
     weight = 1 / (1 / both["orders_before"] + 1 / both["orders_after"])
-    changed = both["customer_id"].map(listed).isin(change.regions).astype(float)
     design = np.column_stack([np.ones(len(both)), changed])
     try:
         return least_squares(design, moved, weights=weight, clusters=both["customer_id"])
-    except NotEnoughData:  # prices of one side only, or of a single customer
+    except NotEnoughData:  # prices of a single customer on one side
         return None
 
 

@@ -130,6 +130,15 @@ def test_points_of_which_no_cost_is_stated_are_said_to_count_as_free(busy_join):
     assert "points count as free" not in busy_join.reading()
 
 
+def test_where_nothing_can_be_compared_the_text_for_the_picture_says_so():
+    orders = pd.DataFrame({"order_id": ["1", "2"], "customer_id": "A"})
+    orders["ordered_at"] = ["2025-01-10", "2025-12-31"]
+    people = pd.DataFrame({"customer_id": ["A", "B"], "member_since": ["2024-06-01", None]})
+    crm = from_frames({"orders": orders, "customers": people}, as_of="2025-12-31")
+    result = membership(crm)
+    assert result.alt() == result.title() == "Members cannot be compared with others"
+
+
 def test_without_points_or_costs_there_is_no_break_even():
     result = membership(simulated(points=False))
     assert np.isnan(rows(result)["change"]["break_even"])

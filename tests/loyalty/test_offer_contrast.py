@@ -113,8 +113,18 @@ def test_where_the_holdout_orders_nothing_users_alone_are_compared():
     assert rows(result)["difference"][["assigned", "compliers"]].isna().all()
     assert result.title() == "Coupon: what the offer itself brought cannot be told"
     assert "what the offer brought cannot be told" in result.reading()
-    assert "–" not in result.reading()
+    assert "–" not in result.reading() + result.alt()
+    assert "drawn less holdout" not in result.alt()
     result.plot()
+
+
+def test_a_single_user_is_compared_without_an_interval():
+    arms = {"A": "coupon", "B": "coupon", "Y": "holdout", "Z": "holdout"}
+    orders = [("A", "2025-06-02", "June"), ("Y", "2025-06-03", None)]
+    result = offer_contrast(workspace(orders, arms))
+    assert rows(result)["difference"]["used"] == 100
+    assert "by 100.0 orders per 100 customers" in result.reading()
+    assert "–" not in result.reading()
 
 
 def test_users_among_the_holdout_are_counted():

@@ -110,6 +110,11 @@ def test_in_data_shorter_than_the_silence_nothing_is_known_of_breakage():
     assert "cannot be known" not in known.reading()
 
 
+def test_one_customer_is_one_customer():
+    alone = points_programme(workspace(FEW[:2]))
+    assert alone.reading().startswith("1 customer earned 200 points and redeemed 60")
+
+
 def test_orders_of_unknown_cost_are_said():
     unknown = order(7, "F", cost=None)
     assert "Left out: 1 order (direct cost not known" in (

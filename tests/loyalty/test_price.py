@@ -231,6 +231,17 @@ def test_a_side_whose_months_hold_no_order_is_said_to_have_none():
         price_response(from_frames(frames), change=CHANGE)
 
 
+def test_list_prices_of_one_side_only_measure_no_rise():
+    crm = workspace({("S", "a"): (8, 4), ("N", "a"): (6, 6)}, prices={"S": 1.25})
+    orders = crm.orders
+    one_side = orders["list_price"].where(orders["customer_id"].str.startswith("N"))
+    frames = {"orders": orders.assign(list_price=one_side), "customers": crm.customers}
+    result = price_response(from_frames(frames), change=CHANGE)
+    assert np.isnan(result.tariff.measured.value)
+    assert "list prices of the orders" not in result.reading()
+    assert "(12) and those who do not (12)" in result.reading()
+
+
 def test_what_is_missing_is_named():
     crm = workspace(TWO_TYPES)
     with pytest.raises(NotEnoughData, match="No change of the tariff is declared"):
