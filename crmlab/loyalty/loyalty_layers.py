@@ -13,7 +13,7 @@ import pandas as pd
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.loyalty.loyalty_index import indices
-from crmlab.loyalty.nine_measures import layer_names, measure_names
+from crmlab.loyalty.nine_measures import layer_names, measure_names, plain
 from crmlab.loyalty.nine_values import Measured, Own, measured
 from crmlab.loyalty.scorecard import CONFIDENCE, NEEDS
 from crmlab.show import charts
@@ -267,7 +267,7 @@ class LoyaltyLayers(Result):
             for row in self.patterns[self.patterns["customers"] > 0].itertuples()
         ]
         said = _("High from {cut} on, of the customers: {parts}.").format(
-            cut=number(self.cut, 0), parts=_("; ").join(shown)
+            cut=plain(self.cut), parts=_("; ").join(shown)
         )
         hollow = self._hollow()
         if not hollow > 0:  # nobody, or a layer is not known

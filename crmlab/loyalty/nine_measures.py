@@ -245,10 +245,17 @@ def rule_words(row: pd.Series) -> str:
         if row["scale"] == "log"
         else _("0 at {low}, 100 at {high}, straight between")
     )
-    return said.format(low=_plain(row["at_0"]), high=_plain(row["at_100"]))
+    return said.format(low=plain(row["at_0"]), high=plain(row["at_100"]))
 
 
-def _plain(value: float) -> str:
+def plain(value: float) -> str:
+    """A number with decimals only if it has some.
+
+    Examples
+    --------
+    >>> plain(50.0), plain(2.5)
+    ('50', '2.50')
+    """
     return number(value, 0 if float(value).is_integer() else 2)
 
 

@@ -68,6 +68,7 @@ def test_a_score_at_the_cut_is_high():
     crm = said(identification=3, incident_tolerance=3)
     shares = loyalty_layers(crm).patterns.set_index("pattern")["share"]
     assert shares.filter(regex="^(high|low)-high").sum() == pytest.approx(1)
+    assert "High from 50.10 on, of the customers:" in loyalty_layers(crm, cut=50.1).reading()
     above = loyalty_layers(crm, cut=50.1).patterns.set_index("pattern")["share"]
     assert above.filter(regex="^(high|low)-high").sum() == 0
     with pytest.raises(CrmlabError, match="cut"):
