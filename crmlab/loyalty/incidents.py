@@ -443,9 +443,12 @@ def incidents(
     without = int((frame["wrong"] & (weights == 0)).sum())
     if not wrong or without == wrong:
         raise NotEnoughData(
-            _(
+            ngettext(
+                "Of {count} order that went wrong and can be judged, none has a match among those "
+                "that went well.",
                 "Of {count} orders that went wrong and can be judged, none has a match among those "
-                "that went well."
+                "that went well.",
+                wrong,
             ).format(count=number(wrong))
         )
     return Incidents(
