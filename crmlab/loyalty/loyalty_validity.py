@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, day, number
+from crmlab.language import _, day, ngettext, number
 from crmlab.loyalty.loyalty_index import LEAST, indices, known_weights
 from crmlab.loyalty.loyalty_layers import layer_scores
 from crmlab.loyalty.nine_answers import customers_counted
@@ -79,8 +79,11 @@ class LoyaltyValidity(Result):
         row = self._index()
         if np.isnan(row["low"]):
             return _("Whether the index goes with later purchases cannot be told")
-        return _(
-            "Index and purchases of the next {months} months: correlation {value} ({low} to {high})"
+        return ngettext(
+            "Index and purchases of the next month: correlation {value} ({low} to {high})",
+            "Index and purchases of the next {months} months: correlation {value} ({low} to "
+            "{high})",
+            self.ahead,
         ).format(months=number(self.ahead), **self._written(row))
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -142,10 +145,14 @@ class LoyaltyValidity(Result):
                 "Of {customers} with an index on {day} nothing can be said about what was done "
                 "afterwards: too few, or all alike."
             ).format(customers=customers_counted(int(row["customers"])), day=day(self.until))
-        return _(
+        return ngettext(
+            "Among {customers} customers, the rank correlation of the index as it could be known "
+            "on {day} with the days of purchase in the month after is {value} ({low} to {high}); "
+            "{silent} of them bought nothing then. {intervals}",
             "Among {customers} customers, the rank correlation of the index as it could be known "
             "on {day} with the days of purchase in the {months} months after is {value} ({low} to "
-            "{high}); {silent} of them bought nothing then. {intervals}"
+            "{high}); {silent} of them bought nothing then. {intervals}",
+            self.ahead,
         ).format(
             customers=number(row["customers"]),
             day=day(self.until),
@@ -220,9 +227,11 @@ class LoyaltyValidity(Result):
                 "Rank correlation of a customer's index with the days of purchase after it"
             ),
             denominator=_("Customers with an index on {day}").format(day=day(self.until)),
-            period=_("{before}; purchases in the {months} months after").format(
-                before=self.measured.period(), months=number(self.ahead)
-            ),
+            period=ngettext(
+                "{before}; purchases in the month after",
+                "{before}; purchases in the {months} months after",
+                self.ahead,
+            ).format(before=self.measured.period(), months=number(self.ahead)),
             method=_(
                 "Nothing that happened after that day is in the index. Spearman's correlation "
                 "without weights, intervals of Bonett and Wright (2000); beyond chance corrected "

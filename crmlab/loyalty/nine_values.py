@@ -13,7 +13,7 @@ import pandas as pd
 from crmlab.data.model import NO_TIME
 from crmlab.data.questionnaires import part_of
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
-from crmlab.language import _, day, number
+from crmlab.language import _, day, ngettext, number
 from crmlab.loyalty.answers import listed
 from crmlab.loyalty.nine_answers import Said, said_by_customers
 from crmlab.loyalty.nine_measures import checked_measures, scored
@@ -82,9 +82,9 @@ class Measured:
         """The period in words."""
         if self.last == NO_TIME:
             return _("no dates given")
-        return _("{months} months up to {last}").format(
-            months=number(self.months), last=day(self.last)
-        )
+        return ngettext(
+            "{months} month up to {last}", "{months} months up to {last}", self.months
+        ).format(months=number(self.months), last=day(self.last))
 
     def weighting(self) -> str:
         """For whom the answers speak, in a sentence."""

@@ -99,6 +99,13 @@ def test_data_that_are_too_short_are_refused(crm):
         loyalty_validity(crm, ahead=0)
 
 
+def test_a_single_month_is_one(crm):
+    result = loyalty_validity(crm, ahead=1, months=1)
+    assert result.definition.period == "1 month up to May 31, 2025; purchases in the month after"
+    assert "purchase in the month after is" in result.reading()
+    assert result.title().startswith("Index and purchases of the next month: correlation")
+
+
 def test_in_the_company_behaviour_goes_with_later_purchases_and_attitudes_hardly(company):
     result = loyalty_validity(company)
     table = result.table.set_index("predictor")
