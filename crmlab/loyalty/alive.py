@@ -288,8 +288,9 @@ def alive(
     References
     ----------
     Fader, P. S., Hardie, B. G. S. and Lee, K. L. (2005), Marketing Science 24(2), 275-284,
-    equation 10; P(alive) from the same. Schmittlein, D. C., Morrison, D. G. and Colombo, R. (1987),
-    Management Science 33(1), 1-24.
+    equation 10. Fader, P. S. and Hardie, B. G. S. (2008), Computing P(alive) Using the BG/NBD
+    Model. Schmittlein, D. C., Morrison, D. G. and Colombo, R. (1987), Management Science 33(1),
+    1-24.
     """
     check_confidence(confidence)
     if not 0 < weeks < np.inf:

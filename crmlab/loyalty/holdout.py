@@ -273,10 +273,11 @@ class Holdout(Result):
             parts.append(
                 _(
                     "What was expected lies outside the interval of what was seen for customers "
-                    "with so many purchases before the split: {groups}. Of {all} intervals of "
-                    "{confidence} a few miss by chance."
+                    "with so many purchases before the split: {groups}. By chance {by_chance} of "
+                    "{all} intervals of {confidence} miss on average."
                 ).format(
                     groups=_listed(labels, missed),
+                    by_chance=number((1 - self.confidence) * int(held.notna().sum()), 1),
                     all=number(int(held.notna().sum())),
                     confidence=percent(self.confidence, 0),
                 )

@@ -22,7 +22,7 @@ from crmlab.stats import lifetime_bg, lifetime_pareto
 from crmlab.stats.lifetime_bg import Buyers
 from crmlab.stats.lifetime_renewal import Renewal, sbg
 from crmlab.stats.lifetime_spend import Spend, gamma_gamma
-from crmlab.stats.likelihood import Maximum, maximum
+from crmlab.stats.likelihood import Maximum, maximum, row_counts
 
 __all__ = ["Renewal", "RepeatBuying", "Spend", "bg_nbd", "gamma_gamma", "pareto_nbd", "sbg"]
 
@@ -207,9 +207,7 @@ def _grouped(
 ) -> Buyers:
     """A row per history that differs."""
     x, last, until = (np.ravel(part) for part in _history(frequency, recency, age))
-    many = np.ones(len(x)) if customers is None else np.ravel(np.asarray(customers, float))
-    if many.shape != x.shape or not (np.isfinite(many) & (many >= 0)).all():
-        raise CrmlabError(_("customers must be a number that is not below 0 for each row."))
+    many = row_counts(customers, len(x))
     if not many.all():
         x, last, until, many = (part[many > 0] for part in (x, last, until, many))
     order = np.lexsort((until, last, x))

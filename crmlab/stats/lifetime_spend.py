@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number
-from crmlab.stats.likelihood import maximum
+from crmlab.stats.likelihood import maximum, row_counts
 
 Array = NDArray[np.float64]
 
@@ -174,11 +174,9 @@ def _purchases_with_spend(
 ) -> tuple[Array, Array, Array]:
     """The three as plain arrays, judged."""
     x, z = np.ravel(np.asarray(frequency, float)), np.ravel(np.asarray(spend, float))
-    many = np.ones(len(x)) if customers is None else np.ravel(np.asarray(customers, float))
-    if not len(x) == len(z) == len(many):
-        raise CrmlabError(_("frequency, spend and customers must have a value for each row."))
-    if not (np.isfinite(many) & (many >= 0)).all():
-        raise CrmlabError(_("customers must be a number that is not below 0 for each row."))
+    if len(x) != len(z):
+        raise CrmlabError(_("frequency and spend must have a value for each row."))
+    many = row_counts(customers, len(x))
     wrong = ~(np.isfinite(x) & np.isfinite(z) & (x > 0) & (z > 0))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from crmlab.errors import NotConverged
+from crmlab.errors import CrmlabError, NotConverged
 from crmlab.language import _
 
 Array = NDArray[np.float64]
@@ -33,6 +33,16 @@ ENOUGH, ROUNDING = 1e-8, 1e-13
 TURNS = 100
 LONGEST = 1.5
 HALVINGS = 30
+
+
+def row_counts(customers: ArrayLike | None, rows: int) -> Array:
+    """How many customers each row stands for, judged: one, unless it is given."""
+    if customers is None:
+        return np.ones(rows)
+    many = np.ravel(np.asarray(customers, float))
+    if len(many) != rows or not (np.isfinite(many) & (many >= 0)).all():
+        raise CrmlabError(_("customers must be a number that is not below 0 for each row."))
+    return many
 
 
 class Maximum(NamedTuple):

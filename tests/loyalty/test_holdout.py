@@ -127,8 +127,8 @@ def test_a_group_of_few_is_not_judged(crm):
             "2 of 2 groups",
             ["In every group", "Too few to be judged are", ": 2."],
         ),
-        ([True, False, None], "1 of 2 groups", [": 1. Of 2 intervals", ": 2."]),
-        ([True, False, True], "2 of 3 groups", [": 1. Of 3 intervals"]),
+        ([True, False, None], "1 of 2 groups", [": 1. By chance 0.1 of 2 intervals", ": 2."]),
+        ([True, False, True], "2 of 3 groups", [": 1. By chance 0.2 of 3 intervals"]),
         ([None, None, None], "Too few customers", ["before the split: 0, 1, 2."]),
     ],
 )
