@@ -52,6 +52,8 @@ class AliveCheck(Result):
         A row per customer of known contract: customer_id, alive, in_force.
     without : int
         Customers with purchases and without a contract that had begun by the last day.
+    silent : int
+        Customers with such a contract and without purchases, of whom the models know nothing.
     fits : Fits
     confidence : float
     """
@@ -62,6 +64,7 @@ class AliveCheck(Result):
     in_force: float
     customers: pd.DataFrame
     without: int
+    silent: int
     fits: Fits
     confidence: float
 
@@ -135,8 +138,8 @@ class AliveCheck(Result):
 
     def _whom(self) -> str:
         return _(
-            "Of {customers} customers with a contract, {share} have one in force on {until}; mean "
-            "P(alive) by {model} is {alive}."
+            "Of {customers} customers with purchases who have had a contract, {share} have one in "
+            "force on {until}; mean P(alive) by {model} is {alive}."
         ).format(
             customers=number(len(self.customers)),
             share=percent(self.in_force),
@@ -184,9 +187,10 @@ class AliveCheck(Result):
         ).format(parts=_("; ").join(parts), share=percent(self.in_force), blind=number(blind, 3))
 
     def _define(self) -> Definition:
-        left_out = Exclusion.of_customers(
-            _("no contract that had begun by the last day"), self.without
-        )
+        left_out = {
+            _("no contract that had begun by the last day"): self.without,
+            _("a contract and no purchase"): self.silent,
+        }
         return Definition(
             numerator=_("Of these, customers whose contract is in force"),
             denominator=_("Customers with a purchase and a contract, by P(alive)"),
@@ -198,7 +202,9 @@ class AliveCheck(Result):
             ).format(bins=number(BINS), confidence=percent(self.confidence, 0)),
             source=self.context.source,
             exclusions=self.fits.histories.bought.exclusions
-            + ((left_out,) if self.without else ()),
+            + tuple(
+                Exclusion.of_customers(reason, count) for reason, count in left_out.items() if count
+            ),
         )
 
 
@@ -285,6 +291,7 @@ def alive_check(
         float(in_force.mean()),
         customers,
         int((~under).sum()),
+        int((contracts["contract_from"] <= last).sum() - under.sum()),
         found,
         confidence,
     )

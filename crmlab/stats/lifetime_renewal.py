@@ -170,6 +170,8 @@ def sbg(
     """
     if (survival is None) == (lost is None) or (survival is None) != (active is not None):
         raise CrmlabError(_("Give either lost and active, or survival."))
+    if lost is not None and customers is not None:
+        raise CrmlabError(_("customers goes with survival; lost and active are numbers of them."))
     if survival is not None:
         at_risk, gone = _of_shares(survival, customers)
     else:

@@ -314,11 +314,16 @@ def test_contracts_are_counted_as_of_the_last_day(simulated):
     customers["contract_to"] = pd.to_datetime([ends[place % 4] for place in range(200)])
     customers.loc[:9, "contract_from"] = pd.Timestamp("2025-12-31")
     customers.loc[:9, "contract_to"] = pd.NaT
+    # and two who never bought, whose contracts tell nothing
+    customers.loc[200] = ["X", pd.Timestamp("2024-01-01"), pd.NaT]
+    customers.loc[201] = ["Y", pd.Timestamp("2024-01-01"), pd.Timestamp("2024-06-30")]
     own = from_frames({"orders": crm.orders, "customers": customers}, as_of="2025-12-30")
     result = alive_check(own)
     assert len(result.customers) == 190
-    assert result.without == 10
-    assert result.definition.exclusions[-1].reason == "no contract that had begun by the last day"
+    assert {one.reason: one.count for one in result.definition.exclusions} == {
+        "no contract that had begun by the last day": 10,
+        "a contract and no purchase": 2,
+    }
     assert result.customers["in_force"].sum() == 190 - sum(
         1 for place in range(10, 200) if place % 4 == 0
     )

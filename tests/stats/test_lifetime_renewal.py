@@ -110,6 +110,7 @@ def test_where_all_renew_at_one_rate_how_customers_differ_is_weak():
         ({"lost": [1, 2]}, "Give either"),
         ({"lost": [1, 2], "active": 3, "survival": [0.9, 0.8]}, "Give either"),
         ({"survival": [0.9, 0.8], "active": 3}, "Give either"),
+        ({"lost": [1, 2], "active": 3, "customers": 9}, "goes with survival"),
         ({"survival": [0.9, 0.95]}, "must not grow"),
         ({"survival": [120, 90]}, "must not grow"),
         ({"survival": [0.9, np.nan]}, "must be numbers"),
