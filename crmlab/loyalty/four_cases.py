@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.loyalty.answers import (
     TIED_FROM,
     Diary,
@@ -640,9 +640,7 @@ def _written(row: pd.Series) -> dict[str, str]:
 
 
 def _again(row: pd.Series) -> str:
-    return _("{value} ({low} to {high})").format(
-        value=percent(row["loyal"], 0), low=percent(row["low"], 0), high=percent(row["high"], 0)
-    )
+    return with_interval(row["loyal"], row["low"], row["high"], lambda share: percent(share, 0))
 
 
 def _tile(x: float, y: float, colour: str) -> Patch:

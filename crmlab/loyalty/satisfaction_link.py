@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
-from crmlab.language import _, ngettext, number, percent, signed
+from crmlab.language import _, ngettext, number, percent, signed, with_interval
 from crmlab.loyalty.answers import TIED_FROM, answers_of, left_out, listed
 from crmlab.loyalty.coefficients import Coefficients, of_answers, of_counts
 from crmlab.loyalty.faults import KINDS
@@ -674,9 +674,7 @@ def _ratios(row: pd.Series) -> dict[str, str]:
 def _written(row: pd.Series) -> str:
     if np.isnan(row["ratio"]):
         return _("not known (too few answers)")
-    return _("{value} ({low} to {high})").format(
-        value=_signed(row["ratio"]), low=_signed(row["low"]), high=_signed(row["high"])
-    )
+    return with_interval(row["ratio"], row["low"], row["high"], _signed)
 
 
 def _ratio_ticks(axes: Axes, low: float, high: float) -> None:
