@@ -148,8 +148,9 @@ def test_one_period_on_either_side_will_do(lift_and_dip):
     result = offer_timing(lift_and_dip, before=1, after=0)
     assert result.table["period"].tolist() == [-1, 0]
     assert np.isnan(result.before_chance)
-    assert result.title()
-    assert result.alt()
+    assert result.title().endswith("% in the period of the offer")
+    assert "Coupon, period -1: " in result.alt()
+    assert "Coupon, period 0: " in result.alt()
     result.plot()
 
 
