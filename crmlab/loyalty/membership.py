@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, money, number, signed
+from crmlab.language import _, money, number, signed, with_interval
 from crmlab.loyalty.purchases import customer_months, some_customers
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -303,14 +303,7 @@ class Membership(Result):
 
 
 def _written(row: pd.Series) -> str:
-    if not np.isfinite(row["low"]):
-        return signed(row["change"], 1)
-    return _("{value} ({low} to {high})").format(
-        **{
-            name: signed(row[column], 1)
-            for name, column in (("value", "change"), ("low", "low"), ("high", "high"))
-        }
-    )
+    return with_interval(row["change"], row["low"], row["high"], lambda share: signed(share, 1))
 
 
 def comparison_names() -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.loyalty.offered import NEEDS, Array, Offered, arm_names, offered
 from crmlab.loyalty.offers import Line, Setting, arm_colours, compared, draw_arms, setting
 from crmlab.show import charts
@@ -141,12 +141,8 @@ class OfferContrast(Result):
 
     @staticmethod
     def _written(row: pd.Series) -> str:
-        if not np.isfinite(row["low"]):
-            return number(row["difference"], 1)
-        return _("{value} ({low} to {high})").format(
-            value=number(row["difference"], 1),
-            low=number(row["low"], 1),
-            high=number(row["high"], 1),
+        return with_interval(
+            row["difference"], row["low"], row["high"], lambda orders: number(orders, 1)
         )
 
     def _of_arm(self, arm: str) -> str:

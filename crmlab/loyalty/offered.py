@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, ngettext, number, signed
+from crmlab.language import _, ngettext, number, signed, with_interval
 from crmlab.loyalty.purchases import of_a_sample
 from crmlab.show.result import Exclusion
 
@@ -202,11 +202,8 @@ def arm_names(arms: Sequence[str]) -> dict[str, str]:
 
 def changed(row: pd.Series) -> str:
     """The change that a row's log ratio and its interval amount to."""
-    return _("{value} ({low} to {high})").format(
-        value=signed(np.expm1(row["log_ratio"])),
-        low=signed(np.expm1(row["low"])),
-        high=signed(np.expm1(row["high"])),
-    )
+    value, low, high = np.expm1([row["log_ratio"], row["low"], row["high"]])
+    return with_interval(value, low, high, signed)
 
 
 def of_assignments(reason: str, count: int) -> Exclusion:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, money, ngettext, number, percent, signed
+from crmlab.language import _, money, ngettext, number, percent, signed, with_interval
 from crmlab.loyalty.offered import (
     FEWEST,
     NEEDS,
@@ -179,11 +179,8 @@ class Offers(Result):
 
     @staticmethod
     def _more(row: pd.Series) -> str:
-        return _("{value} ({low} to {high})").format(
-            value=number(row["more"], 1),
-            low=number(row["more_low"], 1),
-            high=number(row["more_high"], 1),
-        )
+        ends = row["more_low"], row["more_high"]
+        return with_interval(row["more"], *ends, lambda orders: number(orders, 1))
 
     def _who(self) -> str:
         campaigns = len(self.offered.campaigns)

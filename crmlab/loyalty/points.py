@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, money, ngettext, number, percent
+from crmlab.language import _, money, ngettext, number, percent, with_interval
 from crmlab.loyalty.answers import listed
 from crmlab.loyalty.offered import NEEDS as OFFERED
 from crmlab.loyalty.offered import Offered, offered
@@ -182,18 +182,12 @@ class PointsProgramme(Result):
 
     @staticmethod
     def _share(row: pd.Series) -> str:
-        if not np.isfinite(row["low"]):
-            return percent(row["value"])
-        return _("{value} ({low} to {high})").format(
-            value=percent(row["value"]), low=percent(row["low"]), high=percent(row["high"])
-        )
+        return with_interval(row["value"], row["low"], row["high"], percent)
 
-    def _money(self, row: pd.Series, decimals: int = 0) -> str:
-        return _("{value} ({low} to {high})").format(
-            **{
-                name: money(row[name], self.context.currency, decimals)
-                for name in ("value", "low", "high")
-            }
+    def _money(self, row: pd.Series) -> str:
+        currency = self.context.currency
+        return with_interval(
+            row["value"], row["low"], row["high"], lambda value: money(value, currency)
         )
 
     def _flows(self) -> str:

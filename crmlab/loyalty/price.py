@@ -18,7 +18,7 @@ from crmlab.show import charts
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
 from crmlab.stats.clustered import NOTHING, Estimate
 from crmlab.stats.counts import CountRegression, poisson
-from crmlab.stats.multiplicity import holm
+from crmlab.stats.multiplicity import holding, holm
 from crmlab.stats.weighted import t_interval
 
 if TYPE_CHECKING:
@@ -533,8 +533,7 @@ def _kinds(elasticity: pd.Series, error: pd.Series, freedom: pd.Series) -> pd.Se
 
 def _apart(table: pd.DataFrame) -> pd.Series:
     """Whether the trial before the change finds something, corrected for the groups."""
-    told, _adjusted = holm(table["placebo_chance"], LEVEL)
-    return pd.Series(told, table.index, dtype="boolean").where(table["placebo"].notna())
+    return pd.Series(holding(table["placebo_chance"], LEVEL), table.index)
 
 
 def _together(table: pd.DataFrame, of_rise: float) -> Estimate:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, number
+from crmlab.language import _, number, with_interval
 from crmlab.loyalty.answers import listed
 from crmlab.loyalty.price import CONFIDENCE, price_response
 from crmlab.loyalty.tariff import NEEDS, Change, Tariff
@@ -160,11 +160,8 @@ class PriceByCustomer(Result):
 
     def _spread(self) -> str:
         low, high = self.pooled.low / self._scale, self.pooled.high / self._scale
-        known = _("{value} ({low} to {high})").format(
-            value=number(self.pooled.spread / self._scale, 2),
-            low=number(low, 2),
-            high=number(high, 2),
-        )
+        spread = self.pooled.spread / self._scale
+        known = with_interval(spread, low, high, lambda value: number(value, 2))
         text = (
             _(
                 "Where it did change it varies more: between customers of a group the elasticity "

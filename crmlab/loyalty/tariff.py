@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crmlab.data import model
 from crmlab.data.mapping import tariff_change
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, current_language, day, percent
+from crmlab.language import _, current_language, day, percent, with_interval
 from crmlab.loyalty.purchases import customer_months, some_customers
 from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
@@ -96,11 +96,7 @@ class Tariff:
         since, regions = day(self.change.since), self.regions()
         label = self.label() or _("list prices")
         share = self.change.share
-        measured = _("{value} ({low} to {high})").format(
-            value=percent(self.measured.value),
-            low=percent(self.measured.low),
-            high=percent(self.measured.high),
-        )
+        measured = with_interval(*self.measured[:3], percent)
         if share is None:
             text = _(
                 "What was changed: {label}, for customers of {regions} from {since} on, by "

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crmlab.data.questionnaires import CONVENIENCE
 from crmlab.errors import NotEnoughData
-from crmlab.language import _, current_language, ngettext, number, percent
+from crmlab.language import _, current_language, ngettext, number, percent, with_interval
 from crmlab.loyalty.answers import listed
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -170,11 +170,7 @@ class PriceMeter(Result):
 
     def _with_interval(self, name: str) -> str:
         row = self._row(name)
-        if not np.isfinite(row["low"]):
-            return number(row["price"], 1)
-        return _("{value} ({low} to {high})").format(
-            value=number(row["price"], 1), low=number(row["low"], 1), high=number(row["high"], 1)
-        )
+        return with_interval(row["price"], row["low"], row["high"], lambda price: number(price, 1))
 
     def reading(self) -> str:
         parts = [self._points(), self._range(), self._left_out(), self._caution()]
