@@ -152,7 +152,7 @@ class Holdout(Result):
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
         axes.set_ylim(0, None)
-        _dates(axes)
+        charts.date_axis(axes.xaxis)
         axes.set_ylabel(_("Repeat purchases a week"))
         axes.set_xlabel(_("Blue: seen. Orange: expected, with its band"))
 
@@ -609,11 +609,3 @@ def _listed(labels: Sequence[str], which: pd.Series) -> str:
 
 def _figure(value: float) -> str:
     return _("not known") if np.isnan(value) else number(value, 2)
-
-
-def _dates(axes: Axes) -> None:
-    """Few dates on the axis, written short."""
-    from matplotlib.dates import AutoDateLocator, DateFormatter
-
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))
-    axes.xaxis.set_major_formatter(DateFormatter("%Y-%m"))

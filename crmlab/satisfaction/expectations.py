@@ -113,7 +113,7 @@ class Expectations(Result):
                 aspect_labels()[aspect], (self.ends[1], row["at_end"]), xytext=(8, 0),
                 color=colour, textcoords="offset points", va="center",
             )  # fmt: skip
-        _dates(axes)
+        charts.date_axis(axes.xaxis, ticks=(4, 8))
         axes.set_ylabel(_("Mean answer"))
         axes.set_xlabel(
             _("Month of the answer; {scale}, with {confidence} intervals").format(
@@ -443,10 +443,3 @@ def _numbers(value: float, row: Any) -> dict[str, str]:
     """A change with its interval, written; the interval of a fall is turned round."""
     low, high = (-row.high, -row.low) if value > 0 > row.high else (row.low, row.high)
     return {"value": two(value), "low": two(low), "high": two(high)}
-
-
-def _dates(axes: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, DateFormatter
-
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=4, maxticks=8))
-    axes.xaxis.set_major_formatter(DateFormatter("%Y-%m"))

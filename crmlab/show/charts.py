@@ -131,6 +131,14 @@ def share_axis(axis: Axis) -> None:
     axis.set_major_formatter(PercentFormatter(xmax=1, decimals=1 if high - low < 0.06 else 0))
 
 
+def date_axis(axis: Axis, *, ticks: tuple[int, int] = (3, 7)) -> None:
+    """Write an axis of days as months, with at least and at most so many ticks."""
+    from matplotlib.dates import AutoDateLocator, DateFormatter
+
+    axis.set_major_locator(AutoDateLocator(minticks=ticks[0], maxticks=ticks[1]))
+    axis.set_major_formatter(DateFormatter("%Y-%m"))
+
+
 def wrapped(text: str, width: int) -> str:
     r"""`text` broken into lines of at most `width` Latin characters; a Chinese one counts as two.
 
