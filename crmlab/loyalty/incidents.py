@@ -21,6 +21,7 @@ from crmlab.loyalty.answers import (
     purchases_in,
 )
 from crmlab.loyalty.faults import KINDS, complained, faults
+from crmlab.loyalty.likeness import Likeness
 from crmlab.loyalty.purchases import some_customers
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -58,8 +59,6 @@ DAYS_FROM = (8, 15, 31, 61, 91)
 SELDOM = 2
 #: A group of fewer customers on either side is not judged.
 FEWEST = 10
-#: A standardised difference below this is called balanced.
-BALANCED = 0.1
 CONFIDENCE = 0.95
 GROUPS = ("seldom", "often", "silent", "complained")
 
@@ -168,34 +167,16 @@ class Incidents(Result):
         charts.set_title(axes, self.title())
         return axes
 
-    def plot_balance(self, ax: Axes | None = None) -> Axes:
-        """Draw how unlike the two sides are before matching and after it."""
-        axes = charts.new_axes(ax)
-        places = np.arange(len(self.balance))[::-1]
-        axes.axvspan(0, BALANCED, color="#eceff3", zorder=0)
-        for name, colour, label in (
-            ("before", charts.GREY, _("before matching")),
-            ("after", charts.ORANGE, _("after")),
-        ):
-            axes.scatter(self.balance[name].abs(), places, color=colour, s=60, label=label)
-        axes.set_yticks(places, [self._trait(code) for code in self.balance["characteristic"]])
-        axes.set_xlim(left=0)
-        axes.set_xlabel(_("Standardised difference; shaded: balanced (below {limit})").format(
-            limit=number(BALANCED, 1)
-        ))  # fmt: skip
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-        own = self.balance[self.balance["characteristic"] != "incidents_before"]
-        title = _("Largest difference before matching {before}, after {after}").format(
-            before=number(own["before"].abs().max(), 2), after=number(own["after"].abs().max(), 2)
-        )
-        charts.set_title(axes, title)
-        return axes
+    def likeness(self) -> Likeness:
+        """How alike the two sides are, before matching and after it."""
+        names = {"before": "unlike_before", "after": "unlike_after"}
+        return Likeness(self.balance.rename(columns=names), self.context, self._define())
 
     def reading(self) -> str:
         parts = [
             self._matched(),
             self._naive(),
-            self._balance(),
+            self.likeness().summary(),
             self._groups(),
             self._tolerance(),
             _(
@@ -224,15 +205,6 @@ class Incidents(Result):
 
     def _name(self, code: str) -> str:
         return self.value_labels()["comparison"][code]
-
-    @staticmethod
-    def _trait(code: str) -> str:
-        names = {
-            "orders_before": _("Orders in the days before"),
-            "days_since": _("Days since the last order"),
-            "incidents_before": _("Earlier incidents"),
-        }
-        return names.get(code) or shown(code).label
 
     def _matched(self) -> str:
         row = self._row("matched")
@@ -292,18 +264,6 @@ class Incidents(Result):
             ratio=percent(row["ratio"], 0)
         )
         return f"{said} {ratio}"
-
-    def _balance(self) -> str:
-        own = self.balance[self.balance["characteristic"] != "incidents_before"]
-        before, after = own["before"].abs().max(), own["after"].abs().max()
-        if after < BALANCED:
-            return _(
-                "Matching takes the largest standardised difference from {before} to {after}."
-            ).format(before=number(before, 2), after=number(after, 2))
-        return _(
-            "Even matched, the two sides differ by up to {after} standard deviations (before: "
-            "{before})."
-        ).format(before=number(before, 2), after=number(after, 2))
 
     def _groups(self) -> str:
         judged = self.table[self.table["comparison"].isin(GROUPS)].dropna(subset=["low"])

@@ -361,6 +361,8 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "sent": (_("Sent"), "integer"),
         "returned": (_("Came back"), "integer"),
         "characteristic": (_("Characteristic"), "text"),
+        "unlike_before": (_("Difference before matching"), "number"),
+        "unlike_after": (_("Difference after matching"), "number"),
         "category": (_("Category"), "text"),
         "asked_share": (_("Share of those asked"), "percent"),
         "returned_share": (_("Share of those who answered"), "percent"),

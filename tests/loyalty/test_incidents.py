@@ -155,8 +155,21 @@ def test_few_customers_have_no_interval_and_a_reading_still():
     assert row_of(found)["difference"] == -1
     assert len(found.title()) <= 90
     found.plot()
-    found.plot_balance()
+    assert len(found.likeness().title()) <= 90
+    found.likeness().plot()
     found.reading()
+
+
+def test_what_matching_leaves_unlike_is_named():
+    lines = [one | {"service_line": "AB"["G" in one["customer_id"]]} for one in twins(6)]
+    lines += [order(f"h{n}", f"W{n}", "2025-04-10", True, service_line="C") for n in range(2)]
+    likeness = incidents(workspace(lines)).likeness()
+    rows = likeness.table.set_index("characteristic")
+    assert rows.loc["service_line", "unlike_after"] > 1
+    assert "Not balanced (below 0.1) are: " in likeness.reading()
+    assert "Service line" in likeness.reading().split("Not balanced")[1]
+    assert "Orders are not matched on earlier incidents" in likeness.reading()
+    assert "Service line: " in likeness.alt()
 
 
 def test_where_nobody_or_everybody_comes_back_there_is_no_interval_of_no_width():
