@@ -225,6 +225,7 @@ def change_apart(
     weights: ArrayLike,
     clusters: ArrayLike,
     *,
+    groups: ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
     """How a total changed among the treated against that of the untreated matched to them.
@@ -235,21 +236,25 @@ def change_apart(
         Counts or amounts of two spells.
     treated, weights, clusters : array_like, shape (units,)
         As in `compared`.
+    groups : array_like, shape (units,), optional
+        Such as the event: the treated of each are held against the untreated of the same. Groups
+        whose untreated have no total before do not count.
     confidence : float
 
     Returns
     -------
     Estimate
-        The ratio of the two changes less 1, as a share, without an effect. NaN where a weighted
-        total of any side and spell is not above 0; without an interval where either side has fewer
-        than two clusters.
+        After over expected, less 1, as a share, without an effect. NaN where either is not above 0;
+        without an interval where either side has fewer than two clusters.
 
     Notes
     -----
-    With weighted totals A after and B before, (A₁/B₁)/(A₀/B₀) − 1: the treated against what they
-    would be, had they moved by the same factor as the others. The log of the ratio is linearised
-    over clusters; a t interval with the clusters of the smaller side less one is taken of it. It is
-    the interaction in a Poisson regression of both spells on treatment and spell.
+    With weighted totals A₁ after and B₁ before of the treated of a group, A₀ and B₀ of the others,
+    expected is the sum over groups of B₁A₀/B₀: the treated, had they moved by the same factor as
+    the others of their group. Summing before dividing would take a season for an effect where the
+    treated of one group are busier. The log of the ratio is linearised over clusters; a t interval
+    with the clusters of the smaller side less one is taken of it. With a single group it is the
+    interaction in a Poisson regression of both spells on treatment and spell.
 
     References
     ----------
@@ -263,20 +268,24 @@ def change_apart(
     0.5
     """
     flags, weight = np.asarray(treated, bool), np.asarray(weights, float)
-    spells = np.asarray(before, float), np.asarray(after, float)
-    own = weight > 0
+    first, second = (weight * np.asarray(spell, float) for spell in (before, after))
+    group = np.zeros(len(flags), np.intp) if groups is None else pd.factorize(np.asarray(groups))[0]
+    totals = np.bincount(group, first * ~flags)
+    own = (weight > 0) & (totals[group] > 0)
+    flags, first, second, group = flags[own], first[own], second[own], group[own]
+    many = len(totals)
+    factor, usual = np.zeros(many), np.bincount(group, first * flags, minlength=many)
+    np.divide(
+        np.bincount(group, second * ~flags, minlength=many), totals, out=factor, where=totals > 0
+    )
+    expected, found = float(usual @ factor), float(second[flags].sum())
+    if min(expected, found) <= 0:
+        return NOTHING
+    of_treated = second / found - factor[group] * first / expected
+    of_others = -usual[group] / totals[group] * (second - factor[group] * first) / expected
     cluster = np.unique(np.asarray(clusters)[own], return_inverse=True)[1]
-    moved = np.zeros(int(own.sum()))
-    log_ratio, sides = 0.0, []
-    for side, sign in ((flags & own, 1.0), (~flags & own, -1.0)):
-        totals = [float(weight[side] @ spell[side]) for spell in spells]
-        if min(totals) <= 0:
-            return NOTHING
-        log_ratio += sign * float(np.log(totals[1] / totals[0]))
-        share = spells[1] / totals[1] - spells[0] / totals[0]
-        moved += sign * np.where(side, weight * share, 0.0)[own]
-        sides.append(len(np.unique(cluster[side[own]])))
-    error = _error(np.asarray(np.bincount(cluster, moved), float))
-    found = t_interval(log_ratio, error, min(sides) - 1, confidence=confidence)
-    value, low, high = np.expm1(found[:3])
+    error = _error(np.asarray(np.bincount(cluster, np.where(flags, of_treated, of_others)), float))
+    freedom = min(len(np.unique(cluster[side])) for side in (flags, ~flags)) - 1
+    ratio = t_interval(float(np.log(found / expected)), error, freedom, confidence=confidence)
+    value, low, high = np.expm1(ratio[:3])
     return Estimate(float(value), float(low), float(high), np.nan)

@@ -156,6 +156,43 @@ def test_the_change_apart_is_the_interaction_of_a_poisson_regression():
     assert found[:3] == pytest.approx(np.expm1(ends), rel=1e-6)
 
 
+def test_each_group_has_a_season_of_its_own():
+    # Orders rise by half in one group and fall by half in the other, for all alike.
+    before = np.array([8.0, 8, 2, 2, 2, 2, 4, 4])
+    after = before * np.array([1.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.5, 0.5])
+    treated = [1, 1, 0, 0, 1, 1, 0, 0]
+    units, group = np.ones(8), list("aaaabbbb")
+    apart = change_apart(before, after, treated, units, range(8), groups=group)
+    assert apart.value == pytest.approx(0)
+    assert change_apart(before, after, treated, units, range(8)).value > 0.5
+
+
+def test_the_interval_over_groups_is_that_of_the_jackknife_over_clusters():
+    frame = drawn(6, 900)
+    frame["before"] = np.random.default_rng(4).poisson(2 + frame["who"] % 4)
+    frame["weight"] = coarsened_exact(frame["treated"], frame[["tier", "month"]])
+    frame = frame[frame["weight"] > 0]
+
+    def found(part):
+        columns = (part[name] for name in ("before", "value", "treated", "weight", "who"))
+        return change_apart(*columns, groups=part["month"])
+
+    whole = found(frame)
+    rest = [found(frame[frame["who"] != who]).value for who in frame["who"].unique()]
+    many = len(rest)
+    error = np.sqrt((many - 1) / many * np.sum((np.log1p(rest) - np.mean(np.log1p(rest))) ** 2))
+    fewer = min(frame.groupby("treated")["who"].nunique())
+    reach = (np.log1p(whole.high) - np.log1p(whole.low)) / 2 / t.ppf(0.975, fewer - 1)
+    assert reach == pytest.approx(error, rel=0.05)
+
+
+def test_a_group_whose_others_had_nothing_before_does_not_count():
+    apart = change_apart(
+        [1, 1, 5, 0], [3, 2, 50, 9], [1, 0, 1, 0], np.ones(4), range(4), groups=[1, 1, 2, 2]
+    )
+    assert apart.value == pytest.approx(0.5)
+
+
 def test_a_side_without_orders_has_no_change():
     assert np.isnan(change_apart([0, 1], [1, 1], [1, 0], [1, 1], [1, 2]).value)
     assert np.isnan(change_apart([1, 1], [1, 1], [1, 1], [1, 1], [1, 2]).value)
