@@ -280,7 +280,11 @@ def _starts(frame: pd.DataFrame, periods: Sequence[int]) -> NDArray[np.datetime6
     month = day.astype("datetime64[M]")
     calendar = frame["calendar"].to_numpy(bool)
     columns = [
-        np.where(calendar, (month + period).astype("datetime64[D]"), day + DAYS * period)
+        np.where(
+            calendar,
+            (month + np.timedelta64(period, "M")).astype("datetime64[D]"),
+            day + np.timedelta64(DAYS * period, "D"),
+        )
         for period in periods
     ]
     return np.column_stack(columns)

@@ -144,7 +144,9 @@ def busy_guests(seed, lift):
         orders.append((who, FIRST))
         for begin, times in (("2025-04-02", 1.0), ("2025-07-02", lift if n < 100 else 1.0)):
             days = random.integers(0, 90, random.poisson(1.3 * rate * times))
-            orders += [(who, str(np.datetime64(begin) + int(day))) for day in days]
+            orders += [
+                (who, str(np.datetime64(begin) + np.timedelta64(int(day), "D"))) for day in days
+            ]
     return workspace(orders, guests(100))
 
 
