@@ -82,6 +82,8 @@ class Events(Result):
 
     def title(self) -> str:
         row, naive = self._row("coming"), signed(self._row("guests")["change"])
+        if math.isnan(self._row("guests")["change"]):
+            return _("Guests of events cannot be compared with others")
         if math.isnan(row["low"]):
             return _("Guests of events order {naive} compared with all others").format(naive=naive)
         if self._unfair():

@@ -194,24 +194,21 @@ class IndexSensitivity(Result):
 
     def _drawn(self) -> str:
         drawn = self._row("random")
-        if self.top < FEWEST:
-            return _(
+        text = (
+            _(
                 "Of {draws} sets of weights drawn at random, {middle} give a company index between "
                 "{index_low} and {index_high}; the median rank correlation with the ranking as "
                 "stated is {correlation}."
-            ).format(
-                draws=number(self.draws),
-                middle=percent(MIDDLE, 0),
-                index_low=number(drawn["low"], 1),
-                index_high=number(drawn["high"], 1),
-                correlation=number(drawn["correlation"], 2),
             )
-        return _(
-            "Of {draws} sets of weights drawn at random, {middle} keep between {low} and {high} of "
-            "the top, half of them {kept} or more; they give a company index between {index_low} "
-            "and {index_high}, and the median rank correlation with the ranking as stated is "
-            "{correlation}."
-        ).format(
+            if self.top < FEWEST
+            else _(
+                "Of {draws} sets of weights drawn at random, {middle} keep between {low} and "
+                "{high} of the top, half of them {kept} or more; they give a company index between "
+                "{index_low} and {index_high}, and the median rank correlation with the ranking as "
+                "stated is {correlation}."
+            )
+        )
+        return text.format(
             draws=number(self.draws),
             middle=percent(MIDDLE, 0),
             low=percent(drawn["stays_low"], 0),

@@ -265,6 +265,14 @@ def test_guests_unlike_all_others_are_compared_only_as_they_are():
     found.plot()
 
 
+def test_where_nobody_orders_afterwards_there_is_nothing_to_compare():
+    found = judged(workspace(pairs(2, -1, 0), guests(2)))
+    assert found.title() == "Guests of events cannot be compared with others"
+    assert "Guests or all others placed no orders in the days after" in found.reading()
+    assert "–" not in found.title() + found.reading() + found.alt()
+    found.plot()
+
+
 def test_wrong_options_and_data_without_events_are_refused():
     crm = workspace(pairs(2), guests(2))
     with pytest.raises(CrmlabError, match="14 to 365"):
