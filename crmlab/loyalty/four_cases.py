@@ -582,7 +582,11 @@ def _pairs(judged: pd.DataFrame) -> pd.DataFrame:
     moment = named["answered_at"].fillna(named["sent_at"])
     starts = moment.groupby(named["wave"]).min()
     # Without any time, waves are taken in the order of their names.
-    names = sorted(starts.index) if starts.isna().any() else list(starts.sort_values().index)
+    names = (
+        sorted(starts.index)
+        if starts.isna().any()
+        else list(starts.sort_values(kind="stable").index)
+    )
     place = {wave: rank for rank, wave in enumerate(names)}
     last = (
         named.assign(moment=moment, place=named["wave"].map(place))

@@ -340,7 +340,7 @@ def _between(row: pd.Series, name: str) -> str:
 
 def _apart(values: list[float], least: float = 0.07) -> list[float]:
     """Places for labels near their values, each so far from the next."""
-    order = np.argsort(values)[::-1]
+    order = np.argsort(values, kind="stable")[::-1]
     places = np.array(values, dtype=float)
     for upper, lower in pairwise(order):
         places[lower] = min(places[lower], places[upper] - least)

@@ -15,6 +15,7 @@ from crmlab.language import _, number
 from crmlab.loyalty.offered import Offered, offered
 from crmlab.loyalty.offers import independent
 from crmlab.loyalty.stages import LEAST_DAYS, stages
+from crmlab.show.once import once
 from crmlab.show.result import Exclusion
 from crmlab.stats.counts import poisson
 
@@ -65,6 +66,7 @@ class IncentiveReturns:
     part: str
 
 
+@once
 def returns(crm: Workspace, *, holdout: str, after: int, draws: int, seed: int) -> IncentiveReturns:
     """What each tested offer brings a customer of each stage.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, signed, with_interval
 from crmlab.loyalty.purchases import of_a_sample
+from crmlab.show.once import once
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class Offered:
         return f"{self.part} {said}".strip()
 
 
+@once
 def offered(
     crm: Workspace, *, holdout: str = "holdout", before: int = 3, after: int = 1
 ) -> Offered:

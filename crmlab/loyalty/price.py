@@ -100,7 +100,9 @@ class PriceResponse(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
-        table = self.table.dropna(subset=["low"]).sort_values("elasticity", ascending=False)
+        table = self.table.dropna(subset=["low"]).sort_values(
+            "elasticity", ascending=False, kind="stable"
+        )
         places = np.arange(len(table))
         axes.axvline(0, color=charts.MUTED, linewidth=1)
         axes.axvline(-1, color=charts.MUTED, linewidth=1, linestyle=":")
@@ -389,7 +391,7 @@ def price_response(
     if prices.empty:
         table = table.drop(columns="across")
     table = table.rename(columns={"group": by}) if by else table.drop(columns="group")
-    table = table.sort_values("elasticity", na_position="last", ignore_index=True)
+    table = table.sort_values("elasticity", kind="stable", ignore_index=True)
     first = "" if trial is None else f"{trial:%Y-%m}"
     judged = {name: fit["did"] for name, fit in fits.items() if fit["did"] is not None}
     return PriceResponse(table, Context.of(crm), found, overall, unlike, judged, first)

@@ -126,7 +126,7 @@ class PriceByCustomer(Result):
 
     def _places(self, apart: float) -> list[float]:
         """Heights of the labels: at the group's elasticity, or as far apart as is readable."""
-        order = np.argsort(self.groups.to_numpy())
+        order = np.argsort(self.groups.to_numpy(), kind="stable")
         places = self.groups.to_numpy(float)[order]
         for place in range(1, len(places)):
             places[place] = max(places[place], places[place - 1] + apart)

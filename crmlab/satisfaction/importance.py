@@ -211,7 +211,7 @@ class ImportancePerformance(Result):
             stated = self.table["stated"] / self.table["stated"].sum()
             marks += [*zip(self.table["rating"], stated, strict=True)]
         taken: list[tuple[float, float, float, float]] = [(x, x, y, y) for x, y in marks]
-        for row in self.table.sort_values("derived").itertuples():
+        for row in self.table.sort_values("derived", kind="stable").itertuples():
             text = charts.wrapped(self.names.get(row.item, row.item), 18)
             half = line * (text.count("\n") + 1) / 2
             width = letter * max(cell_len(part) for part in text.split("\n"))

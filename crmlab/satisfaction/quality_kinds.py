@@ -233,7 +233,7 @@ class QualityKinds(Result):
 
     def _name_items(self, axes: Axes) -> None:
         """Names beside the items; of many only below the lowest and above the highest."""
-        labels, order = item_labels(self), self.items.sort_values(self.against)
+        labels, order = item_labels(self), self.items.sort_values(self.against, kind="stable")
         few = len(order) <= NAMED
         named = order if few else order.iloc[[0, -1]]
         middle = (order["perception"].min() + order["perception"].max()) / 2

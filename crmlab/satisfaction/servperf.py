@@ -421,7 +421,9 @@ def _compared(
         ends = {"adjusted": adjusted, "low": low, "high": high}
         named = {"way": way, "predictors": count, "questionnaires": len(frame)}
         rows.append({**named, "r_squared": float(share), **ends})
-    table = pd.DataFrame(rows).sort_values("adjusted", ascending=False, ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(
+        "adjusted", ascending=False, kind="stable", ignore_index=True
+    )
     return table, _pairwise(table["way"].tolist(), estimates, pivots, confidence)
 
 

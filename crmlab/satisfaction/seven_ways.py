@@ -113,13 +113,13 @@ class SevenWays(Result):
         best = self.table[self._beyond() & (self.table["difference"] > 0)]
         if best.empty:
             return _("Seven ways: none goes with higher satisfaction by more than chance")
-        largest = best.sort_values("room", ascending=False).iloc[0]
+        largest = best.sort_values("room", ascending=False, kind="stable").iloc[0]
         return _("Most room beyond chance: “{way}”, there for {share} of answers").format(
             way=self._names()[largest["way"]], share=percent(largest["share"], 0)
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        known = self.table.dropna(subset=["difference"]).sort_values("difference")
+        known = self.table.dropna(subset=["difference"]).sort_values("difference", kind="stable")
         axes = charts.new_axes(ax, size=(charts.SIZE[0], max(2.4, 0.5 * len(known) + 1.4)))
         places = np.arange(len(known))
         beyond = self._beyond()[known.index]
@@ -372,9 +372,9 @@ def _told_before(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
     low = low.assign(told=(days <= TOLD_WITHIN).astype(float))
     # An answer within the ten days themselves says nothing about them.
     low["answered_at"] += pd.Timedelta(days=TOLD_WITHIN)
-    low = low.dropna(subset=["customer_id"]).sort_values("answered_at")
+    low = low.dropna(subset=["customer_id"]).sort_values("answered_at", kind="stable")
     now = frame.reset_index(names="row")[["row", "customer_id", "answered_at"]]
-    now = now.dropna().sort_values("answered_at")
+    now = now.dropna().sort_values("answered_at", kind="stable")
     joined = pd.merge_asof(
         now, low[["customer_id", "answered_at", "told"]], on="answered_at", by="customer_id",
         allow_exact_matches=False,

@@ -40,7 +40,7 @@ def holm(chances: ArrayLike, level: float) -> tuple[NDArray[np.bool_], NDArray[n
     ([True, True, False], [0.02, 0.04, nan])
     """
     each = np.asarray(chances, dtype=float)
-    order = np.argsort(each)[: np.isfinite(each).sum()]  # NaN come last
+    order = np.argsort(each, kind="stable")[: np.isfinite(each).sum()]  # NaN come last
     adjusted = np.full(len(each), np.nan)
     raised = each[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1)

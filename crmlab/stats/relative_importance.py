@@ -305,7 +305,7 @@ def _sampled(together: Array, orders: int, random: np.random.Generator) -> tuple
     """Shares over orders drawn at random, each with its reverse, and their standard errors."""
     drivers = len(together) - 1
     pairs = max(2, orders // 2)
-    forth = np.argsort(random.random((pairs, drivers)), axis=1)
+    forth = np.argsort(random.random((pairs, drivers)), axis=1, kind="stable")
     added = [_added(together, order) for order in (forth, forth[:, ::-1])]
     each = (added[0] + added[1]) / 2
     return each.mean(axis=0), each.std(axis=0, ddof=1) / math.sqrt(pairs)

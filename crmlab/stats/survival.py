@@ -374,7 +374,7 @@ def _part(seen: Seen, rows: NDArray[np.bool_]) -> Seen:
 
 def weight_at_risk(seen: Seen, times: Array) -> Array:
     """Weight of those who have entered before each time, or at 0, and not ended before it."""
-    ends, starts = np.argsort(seen.time), np.argsort(seen.entry)
+    ends, starts = (np.argsort(part, kind="stable") for part in (seen.time, seen.entry))
     ended = np.concatenate([[0.0], seen.weight[ends].cumsum()])
     begun = np.concatenate([[0.0], seen.weight[starts].cumsum()])
     gone = ended[np.searchsorted(seen.time[ends], times, side="left")]
@@ -416,7 +416,7 @@ def _expected(seen: Seen, names: NDArray[np.generic]) -> pd.DataFrame:
     events = np.bincount(np.searchsorted(times, seen.time[seen.event]), minlength=len(times))
     everybody = weight_at_risk(seen, times)
     rows = []
-    for name in pd.unique(pd.Series(names).sort_values()):
+    for name in pd.unique(pd.Series(names).sort_values(kind="stable")):
         part = _part(seen, np.asarray(names == name))
         alone = weight_at_risk(part, times)
         shared = (everybody > 1) & (alone < everybody)

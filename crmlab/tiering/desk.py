@@ -326,7 +326,7 @@ def _classes(
 
 def _times(cases: pd.DataFrame) -> NDArray[np.float64]:
     """The handling times one by one; of very many, evenly spaced quantiles with the same mean."""
-    known = cases[cases["minutes"].notna()].sort_values("minutes")
+    known = cases[cases["minutes"].notna()].sort_values("minutes", kind="stable")
     minutes, counts = known["minutes"].to_numpy(float), known["cases"].to_numpy()
     if counts.sum() <= MOST_TIMES:
         return np.repeat(minutes, counts)

@@ -231,7 +231,11 @@ def layers(
     probability 1 − confidence, or somewhat more where a few customers carry most of the profit.
     """
     people = population.customers(crm)
-    profit = people.with_profit().set_index("customer_id")["margin"].sort_values(ascending=False)
+    profit = (
+        people.with_profit()
+        .set_index("customer_id")["margin"]
+        .sort_values(ascending=False, kind="stable")
+    )
     groups = _groups(crm, profit, by)
     values = profit.to_numpy(dtype=float)
     if len(values) < LEAST or values.sum() <= 0:

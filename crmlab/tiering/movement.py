@@ -369,7 +369,7 @@ def _dealer(
     def deal() -> NDArray[np.bool_]:
         early = 1 + random.binomial(size - 2, chance)
         # Sorted by customer, then by lot: who comes among the first falls into the first period.
-        shuffled = np.argsort(customer + random.random(len(customer)))
+        shuffled = np.argsort(customer + random.random(len(customer)), kind="stable")
         chosen = np.empty(len(customer), dtype=bool)
         chosen[shuffled] = place < early[customer]
         return chosen

@@ -69,7 +69,7 @@ class CostToServe(Result):
         return {"tier": self.tiers.names()}
 
     def title(self) -> str:
-        known = self.table.dropna(subset=["share"]).sort_values("share")
+        known = self.table.dropna(subset=["share"]).sort_values("share", kind="stable")
         if known.empty:
             return _("Serving the customers cost {cost}; their margin was {margin}").format(
                 cost=self._money(self.overall["cost_to_serve"]),
@@ -184,7 +184,7 @@ class CostToServe(Result):
         )
 
     def _apart(self, names: Mapping[str, str]) -> str:
-        known = self.table.dropna(subset=["low"]).sort_values("share")
+        known = self.table.dropna(subset=["low"]).sort_values("share", kind="stable")
         if len(known) < 2:
             return ""
         least, most = known.iloc[0], known.iloc[-1]

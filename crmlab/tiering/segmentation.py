@@ -438,7 +438,7 @@ def main_needs(purchases: pd.DataFrame) -> pd.Series:
     known = purchases[purchases[column].notna() & (purchases["orders"] > 0)]
     total = known.groupby("customer_id")["orders"].sum()
     # At 60 % no two can be largest.
-    most = known.sort_values("orders").groupby("customer_id").last()
+    most = known.sort_values("orders", kind="stable").groupby("customer_id").last()
     enough = most["orders"] >= MAIN * total
     return most[column].astype(str).where(enough, MIXED)
 
