@@ -4,6 +4,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Container images often set it; then every kernel and command would compile all its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # An environment that exists keeps its Python, unless PYTHON= names another.
 ENVIRONMENT = @$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--this-python)
 
