@@ -17,6 +17,7 @@ from crmlab.language import _, day, ngettext, number
 from crmlab.loyalty.answers import listed
 from crmlab.loyalty.nine_answers import Said, said_by_customers
 from crmlab.loyalty.nine_measures import checked_measures, scored
+from crmlab.show.once import once
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Measured:
         return listed(self.exclusions + more, self.part)
 
 
+@once
 def measured(
     crm: Workspace,
     *,

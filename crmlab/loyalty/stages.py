@@ -15,6 +15,7 @@ from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, day, number
 from crmlab.loyalty.newcomers import orders_begin
 from crmlab.loyalty.purchases import Occasion, known_since, occasions
+from crmlab.show.once import once
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -120,6 +121,7 @@ class Stages:
     trend: float
 
 
+@once
 def stages(
     crm: Workspace,
     *,
