@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 def unstable(code: str) -> list[str]:
     """List the sorts of rows by one column that leave rows that are alike in any order."""
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
-    return [ast.unparse(call) for call in calls if sorts(call) and not said(call, "kind")]
+    return [ast.unparse(call) for call in calls if sorts(call) and not is_stable(call)]
 
 
 def sorts(call: ast.Call) -> bool:
@@ -26,12 +26,17 @@ def sorts(call: ast.Call) -> bool:
     return name == "argsort" or (name == "sort_values" and by_one(call))
 
 
+def is_stable(call: ast.Call) -> bool:
+    kind = said(call, "kind")
+    return isinstance(kind, ast.Constant) and kind.value == "stable"
+
+
 def by_one(call: ast.Call) -> bool:
     """Whether rows are sorted by one column: by several pandas sorts stably."""
     by = call.args[0] if call.args else said(call, "by")
     if isinstance(by, ast.List):
         return len(by.elts) == 1
-    return by is not None and not isinstance(by, ast.Name)  # a name is one of a list
+    return by is not None and not isinstance(by, ast.Name)  # a name is that of a list
 
 
 def said(call: ast.Call, name: str) -> ast.expr | None:
@@ -45,6 +50,7 @@ def said(call: ast.Call, name: str) -> ast.expr | None:
         ("table.sort_values(by=['share'])", 1),
         ("table.sort_values(self.against)", 1),
         ("np.argsort(values)", 1),
+        ("table.sort_values('share', kind='quicksort')", 1),
         ("table.sort_values('share', kind='stable')", 0),
         ("np.argsort(values, kind='stable')", 0),
         ("table.sort_values(['share', 'customer_id'])", 0),
