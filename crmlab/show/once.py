@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from crmlab.language import current_language
@@ -81,12 +82,19 @@ def once(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def copied(answer: R) -> R:
-    """A copy of a dataclass whose frames can be changed without changing the original's.
+    """A copy of an answer whose frames and arrays can be changed without changing the original's.
 
-    pandas copies a frame only when it is changed, so this costs next to nothing.
+    pandas copies a frame only when it is changed, so this costs next to nothing; arrays are small.
     """
     if isinstance(answer, pd.DataFrame | pd.Series):
         return answer.copy(deep=False)
+    if isinstance(answer, np.ndarray):
+        return answer.copy()
+    if isinstance(answer, dict):
+        return {name: copied(one) for name, one in answer.items()}  # type: ignore[return-value]
+    if isinstance(answer, tuple):
+        parts = [copied(one) for one in answer]
+        return type(answer)(*parts) if hasattr(answer, "_fields") else type(answer)(parts)
     if not is_dataclass(answer) or isinstance(answer, type):
         return answer
     twin = copy.copy(answer)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -115,6 +117,37 @@ def test_who_changes_an_answer_changes_nobody_elses(crm, counted):
     assert again.table.to_dict("list") == {"share": [0.5]}
     assert again.inner.rows.tolist() == [1, 2]
     assert len(counted.calls) == 1
+
+
+class Fit(NamedTuple):
+    draws: np.ndarray
+
+
+@dataclass(frozen=True)
+class Curves:
+    by_tier: dict[str, pd.DataFrame]
+    fit: Fit
+    pair: tuple[np.ndarray, str]
+
+
+def test_nor_does_who_changes_an_array_or_a_table_within(crm):
+    @once
+    def answer(crm):
+        curve = pd.DataFrame({"share": [0.5]})
+        return Curves({"key": curve}, Fit(np.ones(2)), (np.ones(2), "a"))
+
+    spoiled = answer(crm)
+    spoiled.by_tier["key"]["share"] = 7.0
+    spoiled.by_tier["more"] = pd.DataFrame()
+    spoiled.fit.draws[:] = 9
+    spoiled.pair[0][:] = 9
+    again = answer(crm)
+    assert {name: curve["share"].tolist() for name, curve in again.by_tier.items()} == {
+        "key": [0.5]
+    }
+    assert isinstance(again.fit, Fit)
+    assert again.fit.draws.tolist() == again.pair[0].tolist() == [1, 1]
+    assert again.pair[1] == "a"
 
 
 def test_what_cannot_be_told_apart_is_computed_every_time(crm, counted):
