@@ -12,7 +12,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crmlab import loyalty, satisfaction, tiering
+    from crmlab import complaints, loyalty, satisfaction, tiering
     from crmlab.data.sources import load
     from crmlab.errors import CrmlabError
     from crmlab.language import set_language
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CrmlabError",
+    "complaints",
     "load",
     "loyalty",
     "satisfaction",
@@ -38,7 +39,7 @@ _HOMES = {
     "start": "crmlab.show.display",
 }
 # `crmlab.show` is a package and, called, shows a result.
-_MODULES = ("loyalty", "satisfaction", "show", "tiering")
+_MODULES = ("complaints", "loyalty", "satisfaction", "show", "tiering")
 
 
 def __getattr__(name: str) -> Any:

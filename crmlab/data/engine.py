@@ -131,15 +131,21 @@ def as_of_end(as_of: date) -> datetime:
     return datetime(as_of.year, as_of.month, as_of.day) + timedelta(days=1)
 
 
-def resolve(by: str | Sequence[str], present: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+def resolve(
+    by: str | Sequence[str],
+    present: Mapping[str, Iterable[str]],
+    tables: Sequence[str] = ("orders", "customers"),
+) -> list[tuple[str, str]]:
     """The columns to group by, each with its table.
 
     Parameters
     ----------
     by : str or sequence of str
-        Columns of orders, or of customers; ``"customers.region"`` where both have one.
+        Columns of `tables`; ``"customers.region"`` where several have one.
     present : mapping of str to columns
         The columns that the workspace has, by table.
+    tables : sequence of str
+        Where columns are looked for, the first first.
 
     Returns
     -------
@@ -149,7 +155,7 @@ def resolve(by: str | Sequence[str], present: Mapping[str, Iterable[str]]) -> li
     Raises
     ------
     UnknownName
-        If neither table has such a column; the message lists those there are.
+        If none of the tables has such a column; the message lists those there are.
 
     Examples
     --------
@@ -157,22 +163,24 @@ def resolve(by: str | Sequence[str], present: Mapping[str, Iterable[str]]) -> li
     [('orders', 'region'), ('customers', 'size')]
     """
     names = [by] if isinstance(by, str) else list(by)
-    return [_resolve_one(name, present) for name in names if name]
+    return [_resolve_one(name, present, tables) for name in names if name]
 
 
-def _resolve_one(name: str, present: Mapping[str, Iterable[str]]) -> tuple[str, str]:
+def _resolve_one(
+    name: str, present: Mapping[str, Iterable[str]], tables: Sequence[str]
+) -> tuple[str, str]:
     wanted, _dot, column = name.rpartition(".")
-    for table in ("orders", "customers"):
+    for table in tables:
         if wanted in ("", table) and column in set(present.get(table, ())):
             return table, column
-    available = list(model.table("orders").names)
-    available = [c for c in available if c in set(present.get("orders", ()))]
-    customers = set(present.get("customers", ()))
-    available += [
-        c if c not in available else f"customers.{c}"
-        for c in model.table("customers").names
-        if c in customers
-    ]
+    available: list[str] = []
+    for table in tables:
+        there = set(present.get(table, ()))
+        available += [
+            c if c not in available else f"{table}.{c}"
+            for c in model.table(table).names
+            if c in there
+        ]
     from crmlab.data.mapping import closest
 
     near = closest(name.lower(), available)
@@ -187,6 +195,20 @@ def _resolve_one(name: str, present: Mapping[str, Iterable[str]]) -> tuple[str, 
             column=name, names=", ".join(available)
         )
     )
+
+
+def tables_to_group_by(text: str) -> tuple[str, ...]:
+    r"""The tables whose columns a query can group by, as its comment names them; orders, customers.
+
+    Examples
+    --------
+    >>> tables_to_group_by("-- Grouped by columns of: complaints, orders\nSELECT {by}")
+    ('complaints', 'orders')
+    """
+    found = re.search(r"^-- Grouped by columns of: (.+)$", text, flags=re.MULTILINE)
+    if found is None:
+        return ("orders", "customers")
+    return tuple(name.strip() for name in found.group(1).split(","))
 
 
 def render(sql: str, by: Sequence[tuple[str, str]] = ()) -> str:

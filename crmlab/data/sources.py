@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data import checks, files, mapping, model
 from crmlab.data.bundled import datasets_folder
-from crmlab.data.engine import Engine, as_of_end, model_frame, parameters, query_text
+from crmlab.data.engine import (
+    Engine,
+    as_of_end,
+    model_frame,
+    parameters,
+    query_text,
+    tables_to_group_by,
+)
 from crmlab.data.engine import resolve as resolve_columns
 from crmlab.data.staging import Account, Stager
 from crmlab.errors import (
@@ -351,7 +358,8 @@ class Workspace:
         name : str
             Such as ``"customer_summary"``, ``"orders_accounting"`` or ``"on_time"``.
         by : str or sequence of str
-            Columns to group by, of orders or of customers, for a query that takes them.
+            Columns to group by, of orders or of customers, for a query that takes them; of
+            complaints and of staff too where the query is about complaints.
         **parameters
             Values that the query binds, such as ``period_from`` and ``period_to``.
 
@@ -378,7 +386,8 @@ class Workspace:
         self._check_parameters(name, by, parameters)
         recorded = {name: self.has(*column) for name, column in _RECORDED.items()}
         values = parameters | recorded | {"as_of_end": as_of_end(self.as_of)}
-        columns = resolve_columns(by, self._columns)
+        tables = tables_to_group_by(query_text(name))
+        columns = resolve_columns(by, self._columns, tables)
         asked = (name, tuple(columns), tuple(sorted(values.items())))
         if asked in self._answers:
             return self._answers[asked].copy(deep=False)

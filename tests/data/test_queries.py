@@ -285,7 +285,7 @@ def test_types_are_the_same_with_and_without_rows(crm):
 def test_unknown_queries_and_parameters_name_those_there_are(crm):
     with pytest.raises(
         UnknownName,
-        match=r"no query sumary. The queries are: cohort_purchases, complaints_summary, ",
+        match=r"no query sumary. The queries are: cohort_purchases, complaint_cases, ",
     ):
         crm.query("sumary")
     with pytest.raises(UnknownName, match=r"no parameter since. It has: period_from, period_to"):
