@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"duckdb": "python-duckdb"}
 # What conda takes from PyPI, in its section for pip.
-FROM_PYPI = {"ciw"}
+FROM_PYPI = {"ciw", "rjieba"}
 PUBLIC_HOSTS = {"https://pypi.org", "https://files.pythonhosted.org"}
 # A path on somebody's machine, in any file. The pattern does not match itself.
 MACHINE_PATH = re.compile(
