@@ -200,3 +200,63 @@ def test_without_the_table_a_summary_is_empty_with_the_same_types(query):
     empty = workspace(orders=[{"order_id": "1"}]).query(query)
     assert empty.empty
     assert empty.dtypes.equals(full.dtypes)
+
+
+def order(number, **more):
+    usual = {"order_id": str(number), "customer_id": "A", "amount": 10.0, "route": "R1"}
+    return usual | {"ordered_at": "2025-03-01 09:00"} | more
+
+
+def test_orders_are_counted_by_group_without_cancellations():
+    crm = workspace(
+        orders=[
+            order(1, amount=None),
+            order(2, route="R2", ordered_at="2025-03-02 09:00"),
+            order(3, amount=-5.0),
+            order(4, route=None, customer_id="B"),
+        ],
+        customers=[{"customer_id": "A", "tier": "key", "region": "North"}],
+    )
+    assert crm.query("order_counts")["orders"].tolist() == [3]
+    by_route = crm.query("order_counts", by="route")
+    assert by_route["route"].fillna("none").tolist() == ["R1", "R2", "none"]
+    by_tier = crm.query("order_counts", by=["tier", "customers.region"])
+    assert by_tier["orders"].tolist() == [2, 1]
+    assert by_tier["region"].fillna("none").tolist() == ["North", "none"]
+    assert crm.query("order_counts", period_from="2025-03-02")["orders"].tolist() == [1]
+    assert crm.query("order_counts", period_to="2025-03-01")["orders"].tolist() == [2]
+
+
+def test_orders_are_counted_by_day_and_group():
+    crm = workspace(
+        orders=[order(1), order(2), order(3, route="R2"), order(4, ordered_at=None)],
+    )
+    by_day = crm.query("order_days", by="route")
+    assert by_day["orders"].tolist() == [2, 1, 1]
+    assert by_day["route"].tolist() == ["R1", "R2", "R1"]
+    assert by_day["day"].isna().tolist() == [False, False, True]
+    assert crm.query("order_days")["orders"].tolist() == [3, 1]
+
+
+def test_each_complaint_is_a_row_whatever_else_is_known_of_it():
+    rows = [complaint(1, order_id="7", owner="S1"), complaint(2, customer_id=None, order_id="7")]
+    crm = workspace(
+        complaints=[*rows, complaint(3, order_id="8", owner="S2")],
+        orders=[order(7, customer_id="B", region="East")],
+        customers=[{"customer_id": "B", "tier": "key", "region": "North"}],
+        staff=[{"staff_id": "S1", "team": "claims"}],
+    )
+    found = crm.query("complaint_cases", by=["region", "team", "customers.region"])
+    assert found["complaint_id"].tolist() == ["1", "2", "3"]
+    assert found["customer_id"].tolist() == ["A", "B", "A"]
+    assert found["tier"].fillna("none").tolist() == ["none", "key", "none"]
+    assert found["region"].fillna("none").tolist() == ["East", "East", "none"]
+    assert found["customers_region"].fillna("none").tolist() == ["none", "North", "none"]
+    assert found["team"].fillna("none").tolist() == ["claims", "none", "none"]
+
+
+def test_complaints_alone_are_enough_for_their_cases():
+    crm = workspace(complaints=[complaint(1, reopened_at="2025-03-05")])
+    found = crm.query("complaint_cases").iloc[0]
+    assert pd.isna(found["closed_at"])
+    assert pd.isna(found["tier"])
