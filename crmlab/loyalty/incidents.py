@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from crmlab.data.order_faults import KINDS, complained, faults
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
 from crmlab.loyalty.answers import (
@@ -20,7 +21,6 @@ from crmlab.loyalty.answers import (
     of_customers,
     purchases_in,
 )
-from crmlab.loyalty.faults import KINDS, complained, faults
 from crmlab.loyalty.likeness import Likeness
 from crmlab.loyalty.purchases import some_customers
 from crmlab.show import charts

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.data.order_faults import complained, faults
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number
 from crmlab.loyalty.answers import Diary, day_number, day_of, left_out, of_customers
-from crmlab.loyalty.faults import complained, faults
 from crmlab.loyalty.purchases import known_since
 from crmlab.show.result import Exclusion
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from crmlab.data.order_faults import KINDS
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.language import _, ngettext, number, percent, signed, with_interval
 from crmlab.loyalty.answers import TIED_FROM, answers_of, left_out, listed
 from crmlab.loyalty.coefficients import Coefficients, of_answers, of_counts
-from crmlab.loyalty.faults import KINDS
 from crmlab.loyalty.link_answers import intended, later_orders
 from crmlab.show import charts
 from crmlab.show.columns import shown

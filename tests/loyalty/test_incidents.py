@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 import crmlab
+from crmlab.data.order_faults import complained
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
-from crmlab.loyalty.faults import complained
 from crmlab.loyalty.incidents import incidents
 
 FIRST = "2025-01-01"

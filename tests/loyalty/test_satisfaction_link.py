@@ -6,12 +6,12 @@ import statsmodels.formula.api as smf
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 import crmlab
+from crmlab.data.order_faults import faults
 from crmlab.data.simulate.effects import effects_of
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.loyalty.answers import answers_of
 from crmlab.loyalty.coefficients import of_counts
-from crmlab.loyalty.faults import faults
 from crmlab.loyalty.link_answers import later_orders
 from crmlab.loyalty.satisfaction_link import satisfaction_link
 
