@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 
 #: What can go wrong, in the order in which it is shown.
 KINDS = ("late", "damaged", "documents", "short")
+#: Columns of orders that show each fault; any of these sets is enough.
+SHOWN_BY = {
+    "late": (("on_time",), ("promised_at", "delivered_at")),
+    "damaged": (("damaged",),),
+    "documents": (("documents_ok",),),
+    "short": (("quantity_ordered", "quantity_delivered"),),
+}
 
 
 def faults(crm: Workspace, orders: pd.DataFrame) -> pd.DataFrame:

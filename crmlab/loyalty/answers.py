@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crmlab.data.drawn import some_customers
 from crmlab.data.questionnaires import CONVENIENCE, part_of, with_all_columns
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
-from crmlab.loyalty.purchases import some_customers
 from crmlab.show.result import Exclusion
 
 if TYPE_CHECKING:

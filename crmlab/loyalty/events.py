@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.data.drawn import some_customers
 from crmlab.errors import CrmlabError
 from crmlab.language import _, money, ngettext, number, signed, with_interval
 from crmlab.loyalty.answers import day_number, listed
 from crmlab.loyalty.guests import Guests, guests, weights
-from crmlab.loyalty.purchases import some_customers
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import (

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.data.drawn import some_customers
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
 from crmlab.loyalty.newcomers import check_group, drawn, groups, largest_only
-from crmlab.loyalty.purchases import NEEDS, Occasion, Purchases, purchases, some_customers
+from crmlab.loyalty.purchases import NEEDS, Occasion, Purchases, purchases
 from crmlab.show import charts
 from crmlab.show.groups import group_name
 from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlab.data.drawn import some_customers
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number, percent
 from crmlab.loyalty.covariates import (
@@ -25,7 +26,6 @@ from crmlab.loyalty.covariates import (
     level_names,
     with_levels,
 )
-from crmlab.loyalty.purchases import some_customers
 from crmlab.loyalty.ratios_over_time import RatiosOverTime, by_period, ratio_axis
 from crmlab.loyalty.stays import (
     NEEDS,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from crmlab.data.drawn import some_customers
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.loyalty.future import MOST, counted
@@ -24,7 +25,7 @@ from crmlab.loyalty.histories import (
     fitted,
     histories,
 )
-from crmlab.loyalty.purchases import NEEDS, Occasion, some_customers
+from crmlab.loyalty.purchases import NEEDS, Occasion
 from crmlab.loyalty.uncertainty import evaluated, interval, neighbours, spread
 from crmlab.show import charts
 from crmlab.show.result import (

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from crmlab.data.order_faults import KINDS, complained, faults
+from crmlab.data.drawn import some_customers
+from crmlab.data.order_faults import KINDS, SHOWN_BY, complained, faults
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
 from crmlab.loyalty.answers import (
@@ -22,7 +23,6 @@ from crmlab.loyalty.answers import (
     purchases_in,
 )
 from crmlab.loyalty.likeness import Likeness
-from crmlab.loyalty.purchases import some_customers
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.result import (
@@ -43,13 +43,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["late", "damaged", "any"]
 
-#: Columns of orders that show each fault; any of these sets is enough.
-SHOWN_BY = {
-    "late": (("on_time",), ("promised_at", "delivered_at")),
-    "damaged": (("damaged",),),
-    "documents": (("documents_ok",),),
-    "short": (("quantity_ordered", "quantity_delivered"),),
-}
 #: Days before an order in which its customer's history is looked at.
 HISTORY = 90
 #: Classes of orders in these days, and of days since the last: each begins at its number.

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.data.drawn import some_customers
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, money, number, signed, with_interval
-from crmlab.loyalty.purchases import customer_months, some_customers
+from crmlab.loyalty.purchases import customer_months
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,

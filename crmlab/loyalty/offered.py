@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlab.data.drawn import of_a_sample
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, signed, with_interval
-from crmlab.loyalty.purchases import of_a_sample
 from crmlab.show.once import once
 from crmlab.show.result import Exclusion
 

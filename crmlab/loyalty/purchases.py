@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 #: What counts as one purchase: all orders of a day together, or each order by itself.
 Occasion = Literal["day", "order"]
 
-#: With more customers than these a table of customers and months is made of a sample.
-LARGEST = 20_000
-
 NEEDS = {"orders": ["customer_id", "ordered_at"]}
 
 
@@ -153,27 +150,6 @@ def _exclusions(accounts: Mapping[Any, Any], record: str) -> tuple[Exclusion, ..
     }
     return tuple(
         Exclusion.of_orders(reason, int(count), record) for reason, count in counts.items() if count
-    )
-
-
-def some_customers(crm: Workspace, largest: int = LARGEST) -> tuple[Workspace, str]:
-    """The workspace, or so many of its customers that their months can be held, and what is said.
-
-    Returns
-    -------
-    tuple of Workspace and str
-        The sentence is empty where all customers are used.
-    """
-    customers = int(crm.query("orders_accounting")["customers"].iloc[0])
-    if customers <= largest:
-        return crm, ""
-    return crm.sample(customers=largest), of_a_sample(customers, largest)
-
-
-def of_a_sample(customers: int, some: int) -> str:
-    """The sentence that says that some of the customers are used."""
-    return _("Of {customers} customers, {some} drawn at random are used here.").format(
-        customers=number(customers), some=number(some)
     )
 
 

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlab.data import model
+from crmlab.data.drawn import some_customers
 from crmlab.data.mapping import tariff_change
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, current_language, day, percent, with_interval
-from crmlab.loyalty.purchases import customer_months, some_customers
+from crmlab.loyalty.purchases import customer_months
 from crmlab.show.columns import shown
 from crmlab.show.result import Exclusion
 from crmlab.stats.clustered import NOTHING, Estimate

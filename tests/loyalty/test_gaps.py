@@ -155,7 +155,7 @@ def test_what_cannot_be_answered_is_refused():
 
 
 def test_of_very_many_customers_a_sample_is_used_which_is_said(monkeypatch):
-    monkeypatch.setattr("crmlab.loyalty.purchases.some_customers.__defaults__", (20,))
+    monkeypatch.setattr("crmlab.data.drawn.some_customers.__defaults__", (20,))
     rows = [(str(n), f"2025-01-{day:02d}") for n in range(60) for day in (1, 9)]
     result = purchase_gaps(workspace(rows))
     assert result.overall["customers"] == 20

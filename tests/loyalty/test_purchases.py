@@ -6,10 +6,11 @@ from functools import partial
 import pandas as pd
 import pytest
 
+from crmlab.data.drawn import some_customers
 from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.loyalty.purchases import customer_months, known_since, purchases, some_customers
+from crmlab.loyalty.purchases import customer_months, known_since, purchases
 from tests.loyalty.bought import workspace as of_purchases
 
 workspace = partial(of_purchases, as_of="2025-03-31")
