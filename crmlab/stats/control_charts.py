@@ -1,12 +1,15 @@
 """Control charts (控制图): what varies as it always does, and what does not.
 
-The limits come from stated points (phase I) and are then held. Constants, with c4 by formula:
+The limits come from stated points (phase I) and are then held. Constants, those of n computed:
 
 ========  =====  ==============================================================
 constant  value  what it is
 ========  =====  ==============================================================
 d2        1.128  mean range of two normal values, in standard deviations
+d2(n)     …      the same of n values: 1.128, 1.693, 2.059, 2.326, 2.534, …
+d3(n)     …      standard deviation of that range: .853, .888, .880, .864, …
 c4(n)     …      mean standard deviation of n normal values, in true ones
+A2(n)     …      3/(d2(n) √n), as tables give it: mean ± A2 times the mean range
 ========  =====  ==============================================================
 
 Run rules, by name. Those of Western Electric (1956): `western_1` a point beyond 3 standard errors;
@@ -23,6 +26,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +44,7 @@ Phase = int | Sequence[bool] | NDArray[np.bool_] | None
 D2 = 1.128
 WESTERN_ELECTRIC = ("western_1", "western_2", "western_3", "western_4")
 NELSON = tuple(f"nelson_{number}" for number in range(1, 9))
-KINDS = ("individuals", "xbar", "s", "p", "u", "c", "ewma")
+KINDS = ("individuals", "xbar", "s", "r", "p", "u", "c", "ewma")
 
 
 @dataclass(frozen=True)
@@ -246,6 +250,78 @@ def _deviations(
     rules = [("western_1",) if one else () for one in (deviation > upper) | (deviation < lower)]
     frame = _frame(points, size, deviation, centre, lower, upper, np.nan, rules, inside, given)
     return Chart(frame, held)
+
+
+def xbar_r(
+    means: ArrayLike,
+    ranges: ArrayLike,
+    sizes: ArrayLike,
+    *,
+    points: Sequence[object] | None = None,
+    phase: Phase = None,
+    limits: tuple[Limits, Limits] | None = None,
+    rules: Sequence[str] = WESTERN_ELECTRIC,
+) -> tuple[Chart, Chart]:
+    """Charts of the means and of the ranges of batches of a few values each.
+
+    Parameters
+    ----------
+    means, ranges, sizes : array_like of float, shape (points,)
+        Of each batch; a range is the largest value less the smallest, and a batch has from 2 to
+        25 values.
+    points, phase, rules
+        As in `individuals`.
+    limits : tuple of Limits, optional
+        Held limits of both charts.
+
+    Returns
+    -------
+    tuple of Chart
+        Of the means: centre (the mean of all observations) ± 3σ/√n with σ the mean of R/d2(n),
+        which for equal batches is A2 times the mean range. Of the ranges: d2(n)σ ± 3 d3(n)σ, not
+        below 0; judged only by points beyond the limits.
+
+    Raises
+    ------
+    CrmlabError
+        If a size is not a whole number from 2 to 25.
+
+    Notes
+    -----
+    A range uses the two extreme values alone. Up to ten values it tells nearly as much as the
+    standard deviation and can be worked out at the machine; beyond that use `xbar_s`.
+
+    References
+    ----------
+    Montgomery (2013), section 6.2 and appendix VI. Tippett, L. H. C. (1925), Biometrika 17,
+    364-387, on the range of normal values.
+
+    Examples
+    --------
+    >>> means, ranges = xbar_r([10, 11, 9, 14], [4, 4, 4, 4], [4, 4, 4, 4], phase=3)
+    >>> means.frame["rules"].tolist()[-1]
+    ('western_1',)
+    """
+    value, spread, size = _array(means), _array(ranges), _sizes(sizes)
+    inside = _phase(phase, len(value))
+    mean_range, range_deviation = range_constants(size)
+    if limits is None:
+        sigma = float(np.mean(spread[inside] / mean_range[inside]))
+        centre = float(np.average(value[inside], weights=size[inside]))
+        count = int(inside.sum())
+        held = Limits("xbar", centre, sigma, count), Limits("r", sigma, sigma, count)
+    else:
+        held = limits
+    _check_kind(held[0], "xbar")
+    _check_kind(held[1], "r")
+    first = limits[0] if limits else None
+    error = held[0].sigma / np.sqrt(size)
+    means_chart = _chart(value, size, error, held[0], points, inside, first, rules)
+    middle, reach = mean_range * held[1].sigma, 3 * range_deviation * held[1].sigma
+    lower, upper = np.maximum(0, middle - reach), middle + reach
+    broken = [("western_1",) if one else () for one in (spread > upper) | (spread < lower)]
+    frame = _frame(points, size, spread, middle, lower, upper, np.nan, broken, inside, first)
+    return means_chart, Chart(frame, held[1])
 
 
 def ewma(
@@ -505,6 +581,64 @@ def c4(size: ArrayLike) -> Array:
 
     n = np.asarray(size, float)
     return np.asarray(np.sqrt(2 / (n - 1)) * np.exp(gammaln(n / 2) - gammaln((n - 1) / 2)))
+
+
+def range_constants(size: ArrayLike) -> tuple[Array, Array]:
+    """Mean (d2) and standard deviation (d3) of the range of n normal values of deviation 1.
+
+    Parameters
+    ----------
+    size : array_like of float
+        Whole numbers from 2 to 25.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+
+    Raises
+    ------
+    CrmlabError
+        If a size is none of those.
+
+    Notes
+    -----
+    P(R > r) = 1 − n∫φ(x)(Φ(x + r) − Φ(x))ⁿ⁻¹dx; the mean range is ∫P(R > r)dr, its mean square
+    2∫rP(R > r)dr. By the trapezoidal rule, to eight decimals.
+
+    Examples
+    --------
+    >>> d2, d3 = range_constants([2, 5, 10])
+    >>> d2.round(3).tolist(), d3.round(3).tolist()
+    ([1.128, 2.326, 3.078], [0.853, 0.864, 0.797])
+    """
+    n = np.asarray(size, float)
+    wrong = (n != np.round(n)) | (n < 2) | (n > 25)
+    if wrong.any():
+        raise CrmlabError(
+            _(
+                "The range of a batch needs a whole number of values from 2 to 25, not {value}; "
+                "for others use the standard deviation."
+            ).format(value=n[wrong].flat[0])
+        )
+    each, place = np.unique(n, return_inverse=True)
+    found = np.array([_range_moments(int(one)) for one in each])
+    return found[place, 0], found[place, 1]
+
+
+@cache
+def _range_moments(count: int) -> tuple[float, float]:
+    from scipy.special import ndtr
+
+    step = 0.05
+    x, r = np.arange(-9, 9 + step, step), np.arange(0, 14 + step, step)
+    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    between = (ndtr(x + r[:, None]) - ndtr(x)) ** (count - 1)
+    beyond = 1 - count * step * (between @ density)
+    # The first value of r counts half; Euler and Maclaurin's term for the slope at 0 completes it.
+    slope = -count * step * float(density @ density) if count == 2 else 0.0
+    mean = step * float(beyond.sum() - beyond[0] / 2) + step**2 / 12 * slope
+    square = 2 * (step * float((r * beyond).sum()) + step**2 / 12)
+    return mean, float(np.sqrt(square - mean**2))
 
 
 def moving_range_sigma(values: ArrayLike, phase: Phase = None) -> float:
