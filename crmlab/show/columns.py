@@ -609,4 +609,5 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "others_low": (_("Low (others)"), "percent"),
         "others_high": (_("High (others)"), "percent"),
         "others_mean": (_("Mean of the others"), "number"),
+        "cost_apart": (_("Cost differs from number"), "boolean"),
     }
