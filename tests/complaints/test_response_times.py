@@ -1,0 +1,151 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlab
+from crmlab.complaints.response_times import response_times
+from crmlab.data.sources import from_frames
+from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
+from crmlab.language import speaking
+
+AS_OF = "2025-03-31"
+
+
+def complaint(number, **more):
+    usual = {
+        "complaint_id": str(number),
+        "customer_id": f"C{number}",
+        "opened_at": "2025-03-01 09:00",
+        "first_response_at": None,
+        "resolved_at": None,
+        "followed_up_at": None,
+        "reopened_at": None,
+        "kind": "transport",
+        "severity": "low",
+    }
+    return usual | more
+
+
+def workspace(complaints, **tables):
+    frames = {"complaints": complaints} | tables
+    return from_frames({name: pd.DataFrame(rows) for name, rows in frames.items()}, as_of=AS_OF)
+
+
+def answered(number, hours, **more):
+    at = pd.Timestamp("2025-03-01 09:00") + pd.Timedelta(hours=hours)
+    return complaint(number, first_response_at=str(at), **more)
+
+
+def test_open_complaints_are_censored_at_the_end_of_the_last_day_and_not_dropped():
+    rows = [answered(1, 1), answered(2, 3), answered(3, 30)]
+    rows.append(complaint(4, opened_at="2025-03-31 22:00"))  # two hours are left of the last day
+    result = response_times(workspace(rows))
+    row = result.overall
+    # 1 h: 3/4 left; at 2 h the open one leaves; 3 h: 3/8; 30 h: none.
+    assert row["median_hours"] == pytest.approx(3)
+    assert row["share"] == pytest.approx(1 - 0.375)
+    assert (row["complaints"], row["open"], row["closed_median"]) == (4, 1, 3)
+    assert result.recent["complaints"] == 1
+    assert "1 complaint was still waiting at the end of the last day" in result.reading()
+
+
+def test_a_median_that_is_not_reached_is_said_and_no_number():
+    rows = [answered(1, 1)] + [complaint(number) for number in range(2, 6)]
+    result = response_times(workspace(rows), target=2)
+    assert np.isnan(result.overall["median_hours"])
+    assert result.title() == (
+        "First answer: half within a time not reached, nine in ten within a time not reached"
+    )
+    assert result.overall["share"] == pytest.approx(0.2)
+
+
+def test_an_answer_of_unknown_time_is_no_open_complaint():
+    rows = [answered(1, 1), answered(2, 30), complaint(3, resolved_at="2025-03-05 09:00")]
+    result = response_times(workspace(rows))
+    assert (result.overall["complaints"], result.overall["open"], result.unknown) == (2, 0, 1)
+    assert "the share within 4 hours would be 33.3% or 66.7%" in result.reading()
+    assert "1 complaint (step taken at a time that is not known)" in result.reading()
+
+
+def test_a_complaint_opened_again_is_resolved_once_and_closed_later():
+    again = complaint(1, resolved_at="2025-03-02 09:00", reopened_at="2025-03-04 09:00")
+    events = [{"complaint_id": "1", "at": "2025-03-05 09:00", "stage": "resolve"}]
+    crm = workspace([again, complaint(2)], complaint_events=events)
+    assert response_times(crm, to="resolution").overall["median_hours"] == 24
+    assert response_times(crm, to="closing").overall["median_hours"] == 96
+    known = workspace([again, complaint(2)])
+    assert response_times(known, to="closing").unknown == 1
+    assert response_times(known, to="resolution").unknown == 0
+
+
+def test_mere_days_make_whole_days_and_suggestions_are_left_out():
+    rows = [
+        complaint(1, opened_at="2025-03-01", first_response_at="2025-03-02 18:00"),
+        answered(3, 2, kind="suggestion"),
+    ]
+    result = response_times(workspace(rows))
+    assert result.overall[["complaints", "median_hours"]].tolist() == [1, 24]
+    assert result.whole_days == 1
+    assert [one.words() for one in result.exclusions] == [
+        "1 complaint (suggestion, which is welcome and no failure)"
+    ]
+
+
+def test_groups_are_compared_over_customers_and_a_small_one_is_not_judged():
+    rows = [answered(n, 1 + n / 100, severity="low") for n in range(20)]
+    rows += [answered(n, 20 + n / 100, severity="high") for n in range(20, 40)]
+    rows += [answered(n, 5, severity="medium", customer_id="X") for n in range(40, 50)]
+    result = response_times(workspace(rows), by="severity")
+    table = result.table.set_index("severity")
+    assert result.table["severity"].tolist() == ["high", "medium", "low"]
+    assert table["stands_out"].fillna(False).tolist() == [True, False, True]
+    assert pd.isna(table.loc["medium", "stands_out"])
+    assert result.chance < 0.001
+    assert "20.3 hours at High, within 1.1 hours at Low" in result.title()
+    assert "Different from the others together (Holm), with the median: High" in result.reading()
+    # Ten complaints of one customer say no more than one.
+    one = [answered(n, 1, severity="low", customer_id="A") for n in range(10)]
+    one += [answered(n, 9, severity="high", customer_id="B") for n in range(10, 20)]
+    alone = response_times(workspace(one), by="severity")
+    assert np.isnan(alone.chance)
+    assert alone.table["median_hours_low"].isna().all()
+    assert "The groups cannot be compared" in alone.reading()
+
+
+def test_wrong_options_and_missing_columns_are_named():
+    crm = workspace([answered(1, 1)])
+    with pytest.raises(CrmlabError, match="to = 'answer' is none of 'first_response'"):
+        response_times(crm, to="answer")
+    with pytest.raises(CrmlabError, match="target = 0 is no number of hours"):
+        response_times(crm, target=0)
+    rows = [{"complaint_id": "1", "opened_at": "2025-03-01", "resolved_at": "2025-03-02"}]
+    with pytest.raises(MissingColumns, match=r"complaints\.first_response_at"):
+        response_times(workspace(rows))
+    assert response_times(workspace(rows), to="resolution").overall["median_hours"] == 24
+    with pytest.raises(NotEnoughData, match="how long it waited"):
+        response_times(workspace([complaint(1, resolved_at="2025-03-04 09:00")]))
+
+
+def test_key_customers_of_the_company_are_answered_within_4_hours_more_often(company):
+    result = response_times(company, by="tier")
+    table = result.table.set_index("tier")
+    assert 0.15 <= table.loc["key", "share"] - table.loc["general", "share"] <= 0.3
+    assert result.chance < 0.001
+    assert bool(table.loc["key", "stands_out"])
+    for code in ("en", "zh_CN"):
+        with speaking(code):
+            assert "211" in result.reading()
+            assert result.plot().get_figure() is not None
+
+
+def test_the_closed_ones_of_the_last_days_look_faster_than_they_are(company):
+    recent = response_times(company, to="resolution").recent
+    assert recent["open"] > 0
+    assert recent["closed_median"] < recent["median_hours"]
+
+
+def test_the_raw_export_has_response_times():
+    crm = crmlab.load("docs/mappings/raw.toml", files="datasets/raw")
+    result = response_times(crm)
+    assert result.overall["complaints"] + result.unknown <= crm.rows("complaints")
+    assert 0.4 < result.overall["share"] < 0.6
