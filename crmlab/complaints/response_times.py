@@ -54,7 +54,8 @@ class ResponseTimes(Result):
     overall : pandas.Series
         As a row of `.table`, of all complaints together.
     curves : list of (object, pandas.DataFrame)
-        By group, those of the most complaints, the fastest first, as from `crmlab.stats.recurrent.gap_curve`.
+        By group, those of the most complaints, the fastest first; as from
+        `crmlab.stats.recurrent.gap_curve`.
     to : str
     by : str
         Column of the groups; empty for none.
