@@ -650,4 +650,8 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "happened": (_("What happened"), "text"),
         "bought_again": (_("Bought again"), "percent"),
         "months": (_("Months"), "integer"),
+        "begins_on": (_("Begins"), "date"),
+        "z": (_("Standard errors from the centre"), "number1"),
+        "word": (_("Word"), "text"),
+        "coefficient": (_("Coefficient"), "number"),
     }
