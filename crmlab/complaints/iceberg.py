@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.incidents import NEEDS, Placed, count_of, fault_names, left_out, placed
+from crmlab.complaints.incidents import (
+    NEEDS,
+    Placed,
+    count_of,
+    fault_names,
+    grievances,
+    left_out,
+    placed,
+)
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
@@ -412,9 +420,7 @@ def _chance(wrong: pd.DataFrame, inside: np.ndarray) -> float:
 
 def _complaints(found: Placed, wrong: pd.DataFrame) -> tuple[pd.Series, int, int, int]:
     """Days to the first complaint of each order; and the complaints that are not in the share."""
-    complaints = found.workspace.complaints
-    if "kind" in complaints:
-        complaints = complaints[complaints["kind"].ne("suggestion").fillna(True)]
+    complaints = grievances(found.workspace)
     names = complaints["order_id"]
     known = names.isin(found.frame["order_id"])
     more = int(names[known].duplicated().sum())
