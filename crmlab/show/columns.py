@@ -654,4 +654,12 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "z": (_("Standard errors from the centre"), "number1"),
         "word": (_("Word"), "text"),
         "coefficient": (_("Coefficient"), "number"),
+        "contradicted": (_("Contradicted"), "integer"),
+        "label": (_("Label"), "text"),
+        "opened": (_("Opened"), "integer"),
+        "reopened": (_("Opened again"), "integer"),
+        "closed": (_("Closed"), "integer"),
+        "open_cases": (_("Open at the end"), "integer"),
+        "mean_age": (_("Mean age (days)"), "number1"),
+        "oldest": (_("Oldest (days)"), "number1"),
     }
