@@ -662,4 +662,12 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "open_cases": (_("Open at the end"), "integer"),
         "mean_age": (_("Mean age (days)"), "number1"),
         "oldest": (_("Oldest (days)"), "number1"),
+        "principle": (_("Principle"), "text"),
+        "target": (_("Target"), "percent"),
+        "left_out": (_("Not judged"), "integer"),
+        "repeats": (_("Cause came back"), "integer"),
+        "expected_repeats": (_("Would by chance"), "number1"),
+        "complete_records": (_("Records without a gap"), "percent"),
+        "handovers": (_("Handed on (mean)"), "number"),
+        "kept_for_good": (_("In time and not opened again"), "percent"),
     }

@@ -1,0 +1,269 @@
+"""Complaints and orders by week or month: of one kind, at one place, over whole periods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crmlab.complaints.cases import SUGGESTION, cases, of_complaints
+from crmlab.errors import NotEnoughData, UnknownName
+from crmlab.language import _, number, percent
+from crmlab.show.columns import shown
+from crmlab.show.groups import group_name
+from crmlab.show.result import Exclusion, require
+
+if TYPE_CHECKING:
+    from crmlab.data.sources import Workspace
+
+#: A period, and the columns of complaints that say which complaints are meant.
+EVERY = ("week", "month")
+DATED = ("opened", "ordered")
+#: Share of complaints that have come when the orders of a period are looked at.
+COME = 0.95
+OF = ("kind", "cause", "severity", "channel", "owner", "remedy")
+
+Choice = Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Complaints and orders with the whole period that each falls into.
+
+    Attributes
+    ----------
+    complaints : pandas.DataFrame
+        As in `Cases`, with place (number of the period, from 0).
+    orders : pandas.DataFrame or None
+        Day, orders, the column of groups, and place; None where the orders have no day.
+    starts : pandas.DatetimeIndex
+        First day of each period.
+    end : pandas.Timestamp
+        The day after the last period.
+    dated : str
+        Whether a complaint counts when it was ``"opened"`` or when its order was ``"ordered"``.
+    wait : int
+        Days from order to complaint within which most complaints come; 0 if they do not matter.
+    exclusions : tuple of Exclusion
+    """
+
+    complaints: pd.DataFrame
+    orders: pd.DataFrame | None
+    starts: pd.DatetimeIndex
+    end: pd.Timestamp
+    dated: str
+    wait: int
+    exclusions: tuple[Exclusion, ...]
+
+    def dating(self) -> str:
+        """When complaints and orders count, in a sentence."""
+        if self.dated == "opened":
+            return _("A complaint counts when it was opened, an order when it was placed.")
+        return _(
+            "A complaint counts when its order was placed. {share} of complaints come within "
+            "{days} days of that; periods that ended later than so many days before the last day "
+            "are left out."
+        ).format(share=percent(COME, 0), days=number(self.wait))
+
+    def last_days(self) -> pd.DatetimeIndex:
+        """Last day of each period."""
+        nexts = self.starts[1:].append(pd.DatetimeIndex([self.end]))
+        return nexts - pd.Timedelta(days=1)
+
+
+def gather(
+    crm: Workspace,
+    *,
+    of: Choice = None,
+    where: Choice = None,
+    by: str | None = None,
+    every: str = "week",
+    dated: str = "opened",
+) -> Gathered:
+    """The complaints and orders that are meant, by whole periods.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With complaints: opened_at; for orders also orders: ordered_at.
+    of : mapping, optional
+        Column of complaints to the value, or values, that are meant.
+    where : mapping, optional
+        Column of orders or customers to the value, or values, that are meant.
+    by : str, optional
+        A further column of orders or customers.
+    every : {"week", "month"}
+        A week begins on Monday.
+    dated : {"opened", "ordered"}
+
+    Returns
+    -------
+    Gathered
+
+    Raises
+    ------
+    UnknownName
+        If an option names no such column or value.
+    NotEnoughData
+        If there is no such complaint, or no whole period.
+
+    Notes
+    -----
+    Suggestions are left out unless `of` asks for them. The first period begins with or after the
+    first complaint of any kind: before it none may have been recorded.
+    """
+    _check_one("every", every, EVERY)
+    _check_one("dated", dated, DATED)
+    _check_of(of)
+    places = [*(where or {}), *([by] if by else [])]
+    columns = [_qualified(crm, name) for name in places]
+    orders = crm.query("order_days", by=columns) if crm.has("orders", "ordered_at") else None
+    if dated == "ordered":
+        require(crm, "dated", crm.missing({"orders": ["ordered_at"]}))
+    further = [*columns, *(["orders.ordered_at"] if dated == "ordered" else [])]
+    found = cases(crm, suggestions=_asks_for_suggestions(of), by=further)
+    frame, gone = found.frame, []
+    times, wait = frame["opened_at"], 0
+    if dated == "ordered":
+        times = frame["ordered_at"]
+        gone.append(of_complaints(_("day of the order not known"), int(times.isna().sum())))
+        frame = frame[times.notna()]
+        wait = _wait(frame)
+        times = frame["ordered_at"]
+    starts, end = whole_periods(crm, times.min(), every, wait)
+    frame = _chosen(frame.assign(place=_places(times, starts, end)), of)
+    unplaced = frame[[_short(name) for name in places]].isna().any(axis=1)
+    gone.append(of_complaints(_("place not known"), int(unplaced.sum())))
+    frame = frame[~unplaced]
+    if orders is not None:
+        orders = _chosen(orders, where, must=True)
+        orders = orders.assign(place=_places(pd.to_datetime(orders["day"]), starts, end))
+    frame = _chosen(frame, where, must=orders is None)
+    outside = frame["place"] < 0
+    gone.append(of_complaints(_("in a period that is not whole"), int(outside.sum())))
+    frame = frame[~outside].reset_index(drop=True)
+    exclusions = (*found.exclusions(), *(one for one in gone if one.count))
+    return Gathered(frame, orders, starts, end, dated, wait, exclusions)
+
+
+def _check_one(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UnknownName(
+            _("{name} is one of {names}, not {value}.").format(
+                name=name, names=", ".join(known), value=value
+            )
+        )
+
+
+def _wait(frame: pd.DataFrame) -> int:
+    """Days from order to complaint, within which most complaints come."""
+    days = (frame["opened_at"] - frame["ordered_at"]) / pd.Timedelta(days=1)
+    return int(np.ceil(days.quantile(COME))) if len(days) else 0
+
+
+def whole_periods(
+    crm: Workspace, first: pd.Timestamp, every: str, wait: int = 0
+) -> tuple[pd.DatetimeIndex, pd.Timestamp]:
+    """First days of the periods from `first` to `wait` days before the end, and the day after."""
+    letter = "W-SUN" if every == "week" else "M"
+    end = pd.Timestamp(crm.as_of) + pd.Timedelta(days=1) - pd.Timedelta(days=wait)
+    begin = max(pd.Timestamp(crm.first_day), min(first.normalize(), end))
+    periods = pd.period_range(begin, end, freq=letter)
+    starts = periods.start_time
+    nexts = (periods + 1).start_time
+    whole = (starts >= begin) & (nexts <= end)
+    if not whole.any():
+        raise NotEnoughData(
+            _("From the first complaint to the last day there is no whole {period}.").format(
+                period=period_name(every)
+            )
+        )
+    return starts[whole], nexts[whole][-1]
+
+
+def period_name(every: str) -> str:
+    """A week or a month, in words."""
+    return _("week") if every == "week" else _("month")
+
+
+def choice_words(of: Choice, where: Choice) -> str:
+    """What is meant, in words: empty if all complaints are.
+
+    Examples
+    --------
+    >>> choice_words({"cause": "damage"}, {"route": ["R03", "R04"]})
+    'Cause: Damaged goods; Route: R03, R04'
+    """
+    parts = []
+    for column, wanted in [*(of or {}).items(), *(where or {}).items()]:
+        short = _short(column)
+        names = _(", ").join(group_name(short, value) for value in _values(wanted))
+        parts.append(_("{column}: {names}").format(column=shown(short).label, names=names))
+    return _("; ").join(parts)
+
+
+def _check_of(of: Choice) -> None:
+    for name in of or {}:
+        if name not in OF:
+            raise UnknownName(
+                _("{name} is one of {names}, not {value}.").format(
+                    name="of", names=", ".join(OF), value=name
+                )
+            )
+
+
+def _asks_for_suggestions(of: Choice) -> bool:
+    named = [value for name in ("kind", "cause") for value in _values((of or {}).get(name, []))]
+    return SUGGESTION in named
+
+
+def _qualified(crm: Workspace, name: str) -> str:
+    """The column with its table, so that it means the same for complaints and orders."""
+    if "." in name or name == "tier":
+        return name
+    table = next((one for one in ("orders", "customers") if crm.has(one, name)), "")
+    return f"{table}.{name}" if table else name
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _values(wanted: Any) -> list[Any]:
+    return list(wanted) if isinstance(wanted, list | tuple | set) else [wanted]
+
+
+def _chosen(rows: pd.DataFrame, choice: Choice, *, must: bool = True) -> pd.DataFrame:
+    """The rows that are meant; a value that is nowhere is named, if it must be somewhere."""
+    kept = np.ones(len(rows), bool)
+    for column, wanted in (choice or {}).items():
+        known = rows[_short(column)]
+        inside = known.isin(_values(wanted)).to_numpy()
+        if must and not inside.any():
+            raise UnknownName(
+                _("{column} has no {value}. There are: {names}.").format(
+                    column=_short(column),
+                    value=", ".join(str(value) for value in _values(wanted)),
+                    names=", ".join(sorted(str(one) for one in known.dropna().unique())[:30]),
+                )
+            )
+        kept &= inside
+    return rows[kept]
+
+
+def _places(times: pd.Series, starts: pd.DatetimeIndex, end: pd.Timestamp) -> NDArray[np.int64]:
+    """Number of the period of each time; -1 outside."""
+    found = np.searchsorted(starts.to_numpy(), times.to_numpy(), side="right") - 1
+    outside = times.isna().to_numpy() | (times >= end).to_numpy()
+    return np.where(outside, -1, found)
+
+
+def counted(exclusions: tuple[Exclusion, ...]) -> str:
+    """What was left out, in a sentence."""
+    if not exclusions:
+        return _("Nothing was left out.")
+    return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in exclusions))
