@@ -19,6 +19,7 @@ from crmlab.complaints.handled import (
     handled,
     handling_name,
 )
+from crmlab.complaints.pairs_picture import draw_pairs
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
@@ -79,39 +80,22 @@ class Recovery(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
-        places = np.arange(len(self.table))[::-1]
-        for shift, names, colour, label in (
-            (0.14, ("satisfied_share", "satisfied_low", "satisfied_high"), charts.ORANGE, _("yes")),
-            (-0.14, ("others_satisfied", "others_low", "others_high"), charts.GREY, _("no")),
-        ):
-            middle, low, high = (self.table[name] for name in names)
-            axes.hlines(places + shift, low, high, color=colour, linewidth=3)
-            axes.scatter(middle, places + shift, color=colour, s=55, zorder=3, label=label)
-        labels = [charts.wrapped(self._name(code), 24) for code in self.table["handling"]]
-        axes.set_yticks(places, labels)
-        axes.set_ylim(-0.6, len(places) - 0.4)
-        axes.set_xlim(0, 1)
-        charts.share_axis(axes.xaxis)
+        fitted = self.table["odds_ratio"].notna()
+        draw_pairs(
+            axes,
+            self.table,
+            [self._name(code) for code in self.table["handling"]],
+            labels=(_("yes"), _("no")),
+            beside=[
+                self._times(row) if known else ""
+                for known, (_index, row) in zip(fitted, self.table.iterrows(), strict=True)
+            ],
+            heading=_("Odds ratio,\nadjusted") if fitted.any() else "",
+            strong=self.table["associated"].fillna(False).astype(bool).tolist(),
+        )
         axes.set_xlabel(_("Satisfied afterwards (4 or 5), with 95% interval"))
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-        self._odds_beside(axes, places)
         charts.set_title(axes, self.title())
         return axes
-
-    def _odds_beside(self, axes: Axes, places: Any) -> None:
-        if not self.odds.answers:
-            return
-        at = axes.get_yaxis_transform()
-        top = len(places) - 0.32
-        axes.text(1.02, top, _("Odds ratio,\nadjusted"), transform=at, va="bottom", fontsize=9.5)
-        for place, (_index, row) in zip(places, self.table.iterrows(), strict=True):
-            if np.isnan(row["odds_ratio"]):
-                continue
-            colour = charts.INK if row["associated"] is True else charts.MUTED
-            axes.text(
-                1.02, place, self._times(row), transform=at, va="center", fontsize=9.5,
-                color=colour,
-            )  # fmt: skip
 
     def reading(self) -> str:
         parts = [self._asked(), self._plain(), self._adjusted(), self._gone(), self._caution()]
