@@ -14,10 +14,9 @@ from crmlab.language import _
 from crmlab.show.result import require
 from crmlab.stats.queueing import priority_wait, replayed_waits
 from crmlab.stats.tiers import Tiers, customer_tiers
+from crmlab.stats.working_days import on_working_days, working_days
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from crmlab.data.sources import Workspace
@@ -230,32 +229,12 @@ def desk(
     classes["value"] = classes["tier"].map(value).fillna(0.0)
     untimed = int(cases.loc[cases["minutes"].isna(), "cases"].sum()) if times else 0
     found = Desk(
-        work, classes, times, hours, len(days), _daily(dated, days), valued_by,
+        work, classes, times, hours, len(days), on_working_days(dated, days), valued_by,
         int(cases.loc[cases["tier"] == UNNAMED, "cases"].sum()),
         int(by_day.loc[by_day["day"].isna(), "cases"].sum()), untimed, first, hours_per_day,
         crm.settings.record if work == "orders" else "order",
     )  # fmt: skip
     return found, tiers
-
-
-def working_days(first: date, last: date, workdays: Mapping[date, bool]) -> pd.DatetimeIndex:
-    """The working days from `first` to `last`, both included.
-
-    Parameters
-    ----------
-    first, last : datetime.date
-    workdays : mapping of date to bool
-        Days that depart from Monday to Friday: False for a holiday, True for a make-up day.
-
-    Examples
-    --------
-    >>> week = working_days(date(2025, 1, 25), date(2025, 1, 29), {date(2025, 1, 26): True})
-    >>> [day.day for day in week]
-    [26, 27, 28, 29]
-    """
-    days = pd.date_range(first, last)
-    works = [workdays.get(day.date(), day.weekday() < 5) for day in days]
-    return days[np.asarray(works, dtype=bool)]
 
 
 def _check(work: str, minutes: float | None, hours_per_day: float) -> None:
@@ -342,10 +321,3 @@ def _values(crm: Workspace, tier_of: pd.Series) -> tuple[pd.Series, Literal["mar
     # A tier that loses money cannot be given a negative weight.
     total = money.groupby(tier_of.reindex(money.index)).sum().clip(lower=0)
     return total, "margin" if known else "revenue"
-
-
-def _daily(by_day: pd.DataFrame, days: pd.DatetimeIndex) -> NDArray[np.float64]:
-    """Cases per working day; what comes on a day off is seen on the next working day."""
-    place = days.searchsorted(pd.DatetimeIndex(by_day["day"]))
-    counts = np.bincount(place, weights=by_day["cases"], minlength=len(days))
-    return counts[: len(days)].astype(float)

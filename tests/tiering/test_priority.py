@@ -10,8 +10,9 @@ from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.language import set_language
 from crmlab.stats.queueing import priority_wait
+from crmlab.stats.working_days import working_days
 from crmlab.tiering import explore_waits, priority, promise_cost, service_promises
-from crmlab.tiering.desk import UNNAMED, desk, working_days
+from crmlab.tiering.desk import UNNAMED, desk
 
 # The function of the same name hides the module from an ordinary import.
 MODULE = importlib.import_module("crmlab.tiering.priority")
