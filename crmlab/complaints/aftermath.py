@@ -38,7 +38,8 @@ class Months(NamedTuple):
         quick or complained), orders (of the month), after
         (orders in the months that follow), again (whether there was one), and what is held equal:
         so_far (mean orders a month until now), recent (orders of the three months before), known
-        (months since the first order), tier where known.
+        (months since the first order), tier where known; and about (order_id of the order whose
+        complaint came first).
     open : int
         Orders of months that are not followed by whole months enough.
     unknown : int
@@ -110,7 +111,8 @@ def customer_months(crm: Workspace, found: Placed, *, months: int, hours: float)
     size = max(last, int(place.max()) + 1 if len(place) else 0, 1)
     made = np.bincount(who * size + place, minlength=len(customers) * size).astype(float)
     made = made.reshape(len(customers), size)
-    state = _states(orders, answers(found.workspace, hours), who * size + place, made.size)
+    cell = who * size + place
+    state, about = _states(orders, answers(found.workspace, hours), cell, made.size)
     row, at = np.nonzero(made)
     open_ = at + months >= last
     orders_in = made[row, at]
@@ -121,6 +123,7 @@ def customer_months(crm: Workspace, found: Placed, *, months: int, hours: float)
     frame.insert(0, "customer_id", customers[row[kept]])
     frame.insert(1, "month", _first_days(at[kept] + start))
     frame.insert(2, "happened", code[kept])
+    frame["about"] = about.reshape(made.shape)[row[kept], at[kept]]
     if "tier" in orders:
         tier = orders.drop_duplicates("customer_id").set_index("customer_id")["tier"]
         frame["tier"] = frame["customer_id"].map(tier)
@@ -139,16 +142,20 @@ def _first_days(numbers: NDArray[np.int64]) -> pd.DatetimeIndex:
 
 def _states(
     orders: pd.DataFrame, told: pd.Series, cell: NDArray[np.int64], cells: int
-) -> NDArray[np.object_]:
-    """What happened in each customer-month: the first complaint, else silence, else all well."""
-    state = np.full(cells, WELL, object)
+) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """What happened in each customer-month: the first complaint, else silence, else all well.
+
+    And the order that the first complaint was about.
+    """
+    state, about = np.full(cells, WELL, object), np.full(cells, None, object)
     silent = (orders["wrong"] & ~orders["complained"].astype(bool)).to_numpy()
     state[cell[silent]] = SILENT
     complained = orders["order_id"].isin(told.index).to_numpy()
     handled = told.reindex(orders.loc[complained, "order_id"]).to_numpy(object)
     first = np.unique(cell[complained], return_index=True)
     state[first[0]] = handled[first[1]]
-    return state
+    about[first[0]] = orders["order_id"].to_numpy(object)[complained][first[1]]
+    return state, about
 
 
 def _described(
