@@ -1,0 +1,279 @@
+"""The five principles of handling complaints (五项原则) as five indicators on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.complaints.cases import cases
+from crmlab.complaints.clusters import clusters
+from crmlab.complaints.principle_values import PRINCIPLES, Judged, Values, judged, training
+from crmlab.complaints.principles_page import CONFIDENCE, FEWEST, Principles
+from crmlab.complaints.promises import KEPT
+from crmlab.complaints.record import record_fields
+from crmlab.complaints.waits import curve_of, waits
+from crmlab.data import model
+from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.language import _
+from crmlab.show.columns import model_column
+from crmlab.show.result import Context, measure
+from crmlab.stats import clustered, weighted
+from crmlab.stats.intervals import intraclass_correlation
+from crmlab.stats.multiplicity import holding
+from crmlab.stats.survival import quantile
+
+if TYPE_CHECKING:
+    from crmlab.data.sources import Workspace
+
+#: Shares to be reached where nothing else is said: a place to begin, for each company to replace.
+TARGETS = {
+    "prevention": 0.95,
+    "recording": 0.98,
+    "responsibility": 0.9,
+    "front_line": 0.6,
+    "timeliness": 0.9,
+}
+
+
+@measure(needs={"complaints": ["opened_at"]})
+def principles(
+    crm: Workspace,
+    *,
+    by: str | None = None,
+    days: int = 60,
+    targets: Mapping[str, float] | None = None,
+    fields: pd.DataFrame | None = None,
+) -> Principles:
+    """How well complaints are handled by each of the five principles, on one page.
+
+    Parameters
+    ----------
+    crm : Workspace
+        With complaints: opened_at; and what each principle needs: prevention customer_id and
+        cause; recording any columns; responsibility reassignments, or complaint_events with owner;
+        front line first_contact_resolution; timeliness resolved_at, and due_at or the workspace's
+        hours. One without its columns is left out by name.
+    by : str, optional
+        A column of complaints, their orders, customers or owners (staff), such as ``"team"``,
+        ``"level"`` or ``"tier"``.
+    days : int
+        The same cause within so many days has come back.
+    targets : mapping of str to float, optional
+        The share to be reached by principle (prevention, recording, responsibility, front_line,
+        timeliness); those not named keep `TARGETS`.
+    fields : pandas.DataFrame, optional
+        Which fields should be filled by when, as from `record_fields`.
+
+    Returns
+    -------
+    Principles
+        `.table` has a row per principle, with `by` per group and principle: the column of `by`,
+        principle, complaints (judged), share (in which it was kept), low, high, target, left_out
+        (not judged); with `by` also stands_out (from the others together; missing under five
+        customers). `.overall` has the rows of all complaints together, `.beside` what goes with
+        them by group, `.repeats` and `.record` the causes and the fields.
+
+    Raises
+    ------
+    CrmlabError
+        If `days` is below 1, or `targets` or `fields` name what is not there.
+    UnknownName
+        If `by` names no such column.
+    NotEnoughData
+        If no complaint is judged by any principle.
+
+    Notes
+    -----
+    Prevention: complaints without one of the same cause by the same customer in the days before;
+    only those of which these days lie within the data. Recording: fields that are filled, of those
+    that could be by now. Responsibility: resolved complaints that stayed with one owner. Front
+    line: resolved at first contact. Timeliness: resolved by the time due, of those due by the last
+    day; open past it counts against us, due later is not judged even if resolved (of those only
+    the quick ones can be seen), and it is the first resolution that counts.
+
+    Shares have Wilson intervals with the complaints of a customer as a cluster. Groups are compared
+    with all others by t tests over customers, corrected by Holm for all groups and principles.
+
+    References
+    ----------
+    Rao, J. N. K. and Scott, A. J. (1992), Biometrics 48, 577-585. Holm, S. (1979), Scandinavian
+    Journal of Statistics 6, 65-70.
+
+    Examples
+    --------
+    >>> from crmlab.data.sources import from_frames
+    >>> complaints = pd.DataFrame({"complaint_id": list("123"), "customer_id": list("ABC"),
+    ...     "opened_at": ["2025-03-01 09:00"] * 3, "due_at": ["2025-03-03 09:00"] * 3,
+    ...     "resolved_at": ["2025-03-02 09:00", "2025-03-04 09:00", None]})
+    >>> found = principles(from_frames({"complaints": complaints}, as_of="2025-03-31"))
+    >>> row = found.table.set_index("principle").loc["timeliness"]
+    >>> int(row["complaints"]), round(float(row["share"]), 3)
+    (3, 0.333)
+    """
+    if days < 1:
+        raise CrmlabError(_("days = {value} is below 1.").format(value=days))
+    aims = _aims(targets)
+    names = [by] if by else []
+    trained = crm.has("staff", "trained_on") and crm.has("complaints", "owner")
+    more = [*names, *(["trained_on"] if trained and by != "trained_on" else [])]
+    found = cases(crm, suggestions=False, by=more)
+    frame = found.frame
+    known = judged(crm, frame, days, record_fields() if fields is None else fields, CONFIDENCE)
+    if not any(each.trials.any() for each in known.values.values()):
+        raise NotEnoughData(_("No complaint can be judged by any of the five principles."))
+    waiting = _waiting(crm, by)
+    everybody = np.ones(len(frame), bool)
+    overall = pd.DataFrame(_rows(known.values, everybody, frame, aims))
+    beside = [_beside(known, everybody, frame, waiting, None, by)]
+    table = overall
+    if by:
+        table = _by_group(frame, known.values, by, aims)
+        groups = table[by].drop_duplicates()
+        beside += [
+            {by: name} | _beside(known, _members(frame, by, name), frame, waiting, name, by)
+            for name in groups
+        ]
+    return Principles(
+        table,
+        Context.of(crm),
+        overall.set_index("principle"),
+        pd.DataFrame(beside),
+        known,
+        training(frame, CONFIDENCE) if trained else None,
+        by or "",
+        days,
+        found.exclusions(),
+    )
+
+
+def _aims(targets: Mapping[str, float] | None) -> dict[str, float]:
+    given = dict(targets or {})
+    wrong = sorted(set(given) - set(PRINCIPLES))
+    if wrong:
+        raise CrmlabError(
+            _("targets names {names}, which is none of the principles: {principles}.").format(
+                names=", ".join(map(str, wrong)), principles=", ".join(PRINCIPLES)
+            )
+        )
+    for name, value in given.items():
+        if not 0 <= value <= 1:
+            raise CrmlabError(
+                _("targets[{name}] = {value} is no share from 0 to 1.").format(
+                    name=repr(name), value=value
+                )
+            )
+    return TARGETS | given
+
+
+def _rows(
+    values: Mapping[str, Values],
+    member: Any,
+    frame: pd.DataFrame,
+    aims: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    cluster = clusters(frame["customer_id"])
+    rows = []
+    for name in PRINCIPLES:
+        each = values[name]
+        alike = intraclass_correlation(
+            np.bincount(cluster, each.hits), np.bincount(cluster, each.trials),
+            np.zeros(int(cluster.max()) + 1, int),
+        )  # fmt: skip
+        share = clustered.share(
+            np.bincount(cluster[member], each.hits[member]),
+            np.bincount(cluster[member], each.trials[member]),
+            correlation=alike,
+            confidence=CONFIDENCE,
+        )
+        some = each.trials[member] > 0
+        rows.append(
+            {
+                "principle": name,
+                "complaints": int(some.sum()),
+                "share": share.value,
+                "low": share.low,
+                "high": share.high,
+                "target": aims[name],
+                "left_out": int((~some).sum()),
+            }
+        )
+    return rows
+
+
+def _by_group(
+    frame: pd.DataFrame, values: Mapping[str, Values], by: str, aims: Mapping[str, float]
+) -> pd.DataFrame:
+    cluster = clusters(frame["customer_id"])
+    rows, chances = [], []
+    for name in _in_order(frame[by], by):
+        member = _members(frame, by, name)
+        rows += [{by: name} | row for row in _rows(values, member, frame, aims)]
+        chances += [_chance(values[each], member, cluster) for each in PRINCIPLES]
+    return pd.DataFrame(rows).assign(stands_out=holding(chances, 1 - CONFIDENCE))
+
+
+def _in_order(groups: pd.Series, by: str) -> list[Any]:
+    """The groups: those with codes in the order of the model, others sorted, not given last."""
+    column = model_column(by) or model.Column(by, "text", by, by, "")
+    known = sorted(groups.dropna().unique(), key=lambda value: (str(type(value)), value))
+    codes = list(column.codes)
+    known.sort(key=lambda value: codes.index(value) if value in codes else len(codes))
+    return [*known, *([None] if groups.isna().any() else [])]
+
+
+def _members(frame: pd.DataFrame, by: str, name: Any) -> Any:
+    found = frame[by].isna() if pd.isna(name) else frame[by] == name
+    return found.fillna(False).to_numpy(bool)
+
+
+def _chance(values: Values, member: Any, cluster: Any) -> float:
+    """Probability by chance of the group's difference from all others; NaN if not judged."""
+    used = values.trials > 0
+    sides = (used & member, used & ~member)
+    if min(len(np.unique(cluster[side])) for side in sides) < FEWEST:
+        return float("nan")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = values.hits / values.trials
+    return weighted.contrast(share, *sides, weights=values.trials, clusters=cluster).chance
+
+
+def _waiting(crm: Workspace, by: str | None) -> pd.DataFrame | None:
+    if not crm.has("complaints", "first_response_at"):
+        return None
+    try:
+        return waits(crm, "first_response", by).frame
+    except NotEnoughData:
+        return None
+
+
+def _beside(
+    known: Judged,
+    member: Any,
+    frame: pd.DataFrame,
+    waiting: pd.DataFrame | None,
+    name: Any,
+    by: str | None,
+) -> dict[str, float]:
+    """What goes with the five shares: as counts, ratios and hours."""
+    again, verdicts = known.repeats, known.promises[member]
+    expected = float(again.expected[member].sum())
+    came_back = int(again.again[member].sum())
+    due = known.values["timeliness"].trials[member].sum()
+    for_good = (verdicts == KEPT) & frame.loc[member, "reopened_at"].isna()
+    full = known.record.required[member] == known.record.filled[member]
+    hours = np.nan
+    if waiting is not None:
+        part = waiting if name is None else waiting[_members(waiting, by or "", name)]
+        hours = quantile(curve_of(part)).value if len(part) else np.nan
+    return {
+        "repeats": came_back,
+        "expected_repeats": expected,
+        "ratio": came_back / expected if expected else np.nan,
+        "complete_records": float(full.mean()),
+        "handovers": float(frame.loc[member, "reassignments"].astype(float).mean()),
+        "kept_for_good": float(for_good.sum() / due) if due else np.nan,
+        "median_hours": hours,
+    }
