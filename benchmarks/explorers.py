@@ -18,9 +18,10 @@ from typing import Any
 MOVES = 20
 
 #: Chapters whose explorers are moved.
-CHAPTERS = ("loyalty", "satisfaction", "tiering")
+CHAPTERS = ("complaints", "loyalty", "satisfaction", "tiering")
 #: Explorers that must be there, so that none is forgotten in silence.
 EXPECTED = (
+    "complaints.explore_staffing",
     "loyalty.explore_clv",
     "loyalty.explore_loyalty_weights",
     "loyalty.explore_points",
