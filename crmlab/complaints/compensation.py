@@ -92,20 +92,15 @@ class Compensation(Words):
     kept: Handled
 
 
-@measure(
-    needs=[
-        {"complaints": ["opened_at", "satisfaction_after", "compensation"]},
-        {"complaints": ["opened_at", "satisfaction_after", "remedy"]},
-    ]
-)
+@measure(needs={"complaints": ["opened_at", "satisfaction_after", "compensation"]})
 def compensation(crm: Workspace, *, by: str = "severity") -> Compensation:
     """Whether customers who were compensated are more satisfied, complaints being alike.
 
     Parameters
     ----------
     crm : Workspace
-        With complaints: opened_at, satisfaction_after, and compensation or remedy; as far as they
-        are there also severity, cause or kind, first_response_at and the customer's tier.
+        With complaints: opened_at, satisfaction_after, compensation; as far as they are there also
+        remedy, severity, cause or kind, first_response_at and the customer's tier.
     by : {"severity", "cause", "kind", "channel", "tier"}
         Within what the two sides are compared.
 
