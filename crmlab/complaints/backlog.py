@@ -143,7 +143,7 @@ class Backlog(Result):
     # --- the words
 
     def _last(self) -> pd.Series:
-        return self.table.iloc[-1]
+        return self.table.iloc[0]
 
     def _flow(self) -> str:
         return _(
@@ -157,7 +157,7 @@ class Backlog(Result):
         )
 
     def _lately(self) -> str:
-        recent = self.table.tail(RECENT)
+        recent = self.table.head(RECENT)
         came = int(recent["opened"].sum() + recent["reopened"].sum())
         closed = int(recent["closed"].sum())
         now = int(self._last()["open_cases"])
@@ -302,8 +302,8 @@ def backlog(crm: Workspace, *, days: int = 7) -> Backlog:
     Returns
     -------
     Backlog
-        `.table` has a row per period: until (its last day), opened, reopened, closed, open_cases
-        (at its end), mean_age and oldest (days, of these; NaN where there is none).
+        `.table` has a row per period, the latest first: until (its last day), opened, reopened,
+        closed, open_cases (at its end), mean_age and oldest (days, of these; NaN where there is none).
 
     Raises
     ------
@@ -331,9 +331,9 @@ def backlog(crm: Workspace, *, days: int = 7) -> Backlog:
     >>> crm = from_frames({"complaints": complaints}, as_of="2025-03-03")
     >>> backlog(crm, days=1).table[["opened", "closed", "open_cases", "oldest"]]
        opened  closed  open_cases  oldest
-    0       1       0           1   0.625
+    0       0       0           1   1.625
     1       1       1           1   0.625
-    2       0       0           1   1.625
+    2       1       0           1   0.625
     """
     if days < 1:
         raise CrmlabError(_("days = {value} is not above 0.").format(value=days))
@@ -347,7 +347,7 @@ def backlog(crm: Workspace, *, days: int = 7) -> Backlog:
     due = frame.loc[last["case"], "due_at"]
     again = frame["reopened_at"].notna() & frame["closed_at"].isna()
     return Backlog(
-        table,
+        table[::-1].reset_index(drop=True),
         Context.of(crm),
         days,
         bands,

@@ -98,7 +98,8 @@ class Process(Result):
     exclusions: tuple[Exclusion, ...]
 
     def formats(self) -> dict[str, str]:
-        return {"median": "number1"}
+        names = ("median", "median_low", "median_high", "p90", "mean_hours")
+        return dict.fromkeys(names, "sized")
 
     def value_labels(self) -> dict[str, dict[str, str]]:
         return {"stage": stage_names(), "way": way_names()}
@@ -192,15 +193,12 @@ class Process(Result):
         )
 
     def reading(self) -> str:
-        parts = [
-            self._where(),
-            self._medians(),
-            self._groups() if self.by else "",
-            self._first_contact(),
-            self._open(),
-            self._faults(),
-            self._left_out(),
-        ]
+        found = (
+            [self._groups(), self._where()]
+            if self.by
+            else [self._where(), self._medians(), self._first_contact()]
+        )
+        parts = [*found, self._open(), self._faults(), self._left_out()]
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from crmlab.complaints.cases import Cases, cases, of_complaints
 from crmlab.complaints.desk import Desk, desk_of
 from crmlab.complaints.durations import hours_between
-from crmlab.complaints.steps import clusters_of, hours_words
+from crmlab.complaints.steps import clusters_of, hours_words, promise_words
 from crmlab.errors import CrmlabError
 from crmlab.language import _, money, ngettext, number, percent
 from crmlab.show import charts
@@ -91,7 +91,7 @@ class Staffing(Result):
         ).format(
             count=number(self.needed),
             share=percent(row["attained_real"], 0),
-            within=hours_words(self.within),
+            within=promise_words(self.within),
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -122,7 +122,7 @@ class Staffing(Result):
         axes.set_xticks(table["staff"], [number(staff) for staff in table["staff"]])
         axes.set_ylim(0, 1.06)
         charts.share_axis(axes.yaxis)
-        axes.set_ylabel(_("Begun within {within}").format(within=hours_words(self.within)))
+        axes.set_ylabel(_("Begun within {within}").format(within=promise_words(self.within)))
         axes.set_xlabel(
             _("People; bar: days as they were, diamond: Erlang's formula, dotted: the promise")
         )
@@ -186,7 +186,7 @@ class Staffing(Result):
             self.needed,
         ).format(
             promised=percent(self.share, 0),
-            within=hours_words(self.within),
+            within=promise_words(self.within),
             count=number(self.needed),
             low=number(self.needed_low),
             high=number(self.needed_high),
@@ -286,7 +286,7 @@ class Staffing(Result):
     def _define(self) -> Definition:
         return Definition(
             numerator=_("Cases on which work begins within {within} of working time").format(
-                within=hours_words(self.within)
+                within=promise_words(self.within)
             ),
             denominator=_("All complaints and suggestions"),
             period=self.context.period(),

@@ -8,7 +8,7 @@ import numpy as np
 
 from crmlab.complaints.cases import cases
 from crmlab.complaints.desk import Desk, desk_of
-from crmlab.complaints.steps import hours_words
+from crmlab.complaints.steps import promise_words
 from crmlab.language import _, money, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import require
@@ -131,7 +131,7 @@ def words_of(desks: Desks, within: float, staff: int, currency: str) -> str:
         count=number(staff),
         busy=percent(min(desk.load / staff, 1.0), 0),
         share=percent(desks.share(staff, within)),
-        within=hours_words(within),
+        within=promise_words(within),
     )
     cost = (
         _("They cost {cost} a year.").format(cost=money(desk.cost(staff), currency))
@@ -185,4 +185,4 @@ class _Curve:
             if share >= PROMISED
             else _("The promise is not kept: {share} begun within {within}")
         )
-        self.title.set_text(kept.format(share=percent(share, 0), within=hours_words(within)))
+        self.title.set_text(kept.format(share=percent(share, 0), within=promise_words(within)))

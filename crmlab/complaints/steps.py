@@ -195,6 +195,19 @@ def hours_words(hours: float) -> str:
     return _("{hours} h").format(hours=number(hours, 0 if abs(hours) >= 100 else 1))
 
 
+def promise_words(hours: float) -> str:
+    """A promised time, without a decimal that says nothing.
+
+    Examples
+    --------
+    >>> promise_words(4.0), promise_words(1.5), promise_words(0.5)
+    ('4 h', '1.5 h', '30 min')
+    """
+    if hours == int(hours):
+        return _("{hours} h").format(hours=number(hours))
+    return hours_words(hours)
+
+
 def median_words(row: pd.Series) -> str:
     """A median with its interval, from the columns median, median_low and median_high."""
     if np.isnan(row["median"]):

@@ -38,7 +38,7 @@ EVENTS = [
 
 def test_open_at_the_end_of_a_day_is_what_came_less_what_was_closed():
     found = backlog(workspace(ROWS, EVENTS), days=1)
-    table = found.table
+    table = found.table[::-1]
     # a day each from the 1st to the 10th
     assert table["opened"].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 1, 0]
     assert table["reopened"].tolist() == [0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
@@ -48,19 +48,19 @@ def test_open_at_the_end_of_a_day_is_what_came_less_what_was_closed():
 
 
 def test_a_case_opened_again_keeps_its_first_day():
-    table = backlog(workspace(ROWS, EVENTS), days=1).table
+    table = backlog(workspace(ROWS, EVENTS), days=1).table[::-1]
     assert table["oldest"].fillna(-1).tolist() == [0.5, 1.5, -1, -1, 3.5, 4.5, -1, -1, 1, 2]
 
 
 def test_a_case_opened_again_without_a_later_resolution_stays_open_and_is_said():
     found = backlog(workspace(ROWS), days=1)
-    assert found.table["open_cases"].iloc[-1] == 2
+    assert found.table["open_cases"].iloc[0] == 2
     assert found.endless == 1
     assert "1 case was opened again and no later resolution is recorded" in found.reading()
 
 
 def test_periods_are_counted_back_from_the_last_day():
-    table = backlog(workspace(ROWS, EVENTS), days=7).table
+    table = backlog(workspace(ROWS, EVENTS), days=7).table[::-1]
     assert [day.day for day in table["until"]] == [3, 10]
     assert table["opened"].tolist() == [2, 1]
     assert table["closed"].tolist() == [2, 1]
@@ -123,7 +123,7 @@ def test_what_cannot_be_computed_is_said():
 
 
 def test_in_the_company_what_came_less_what_was_closed_is_open(company):
-    table = backlog(company).table
+    table = backlog(company).table[::-1]
     came = (table["opened"] + table["reopened"]).cumsum()
     assert (came - table["closed"].cumsum()).tolist() == table["open_cases"].tolist()
     assert table["opened"].sum() == len(company.complaints)

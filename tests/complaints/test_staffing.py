@@ -169,7 +169,7 @@ def test_the_sliders_start_at_the_fewest_who_keep_the_promise(monkeypatch, compa
     axes = caught["figure"].axes[0]
     artists = len(axes.lines)
     caught["move"](**values)
-    assert axes.get_title("left").startswith("The promise is kept: 96% begun within 4.0 h")
+    assert axes.get_title("left").startswith("The promise is kept: 96% begun within 4 h")
     caught["move"](within=4.0, staff=1)
     assert axes.get_title("left").startswith("The promise is not kept: 4")
     assert len(axes.lines) == artists
