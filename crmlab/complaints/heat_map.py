@@ -83,10 +83,11 @@ def heat_map(
     Returns
     -------
     HeatMap
-        `.table` has a row per cell: the two columns, complaints, expected_count (were the two
-        columns unrelated), residual (adjusted standardised), design_effect (of customers),
-        residual_effective (the residual divided by the effect's root), corrected (probability by
-        chance, after Holm's correction; missing where the cell is not judged) and stands_out.
+        `.table` has a row per cell, the largest residual of either sign first: the two columns,
+        complaints, expected_count (were the two columns unrelated), residual (adjusted
+        standardised), design_effect (of customers), residual_effective (the residual divided by the
+        effect's root), corrected (probability by chance, after Holm's correction; missing where
+        the cell is not judged) and stands_out.
 
     Raises
     ------
@@ -249,7 +250,7 @@ def _table(
     judged = (found.expected >= FEWEST) & np.isfinite(level) & (min(height, width) > 1)
     chance = np.where(judged, 2 * norm.sf(np.abs(effective)), np.nan).ravel()
     holds, corrected = holm(chance, level)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             rows: np.repeat(np.array(labels[rows], object), width),
             columns: np.tile(np.array(labels[columns], object), height),
@@ -262,6 +263,8 @@ def _table(
             "stands_out": pd.arrays.BooleanArray(holds, np.isnan(corrected)),
         }
     )
+    far = -table["residual_effective"].abs().round(9)
+    return table.iloc[np.argsort(far.to_numpy(), kind="stable")].reset_index(drop=True)
 
 
 def _check(labels: dict[str, list[object]]) -> None:

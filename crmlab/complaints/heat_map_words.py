@@ -225,11 +225,11 @@ class HeatMap(Result):
         texts = {
             True: _(
                 "{complaints} complaints, {period}: {rows} and {columns} are related (chi-square "
-                "{chi}, {freedom} degrees of freedom, probability by chance {chance})."
+                "{chi}, degrees of freedom {freedom}, probability by chance {chance})."
             ),
             False: _(
                 "{complaints} complaints, {period}: that {rows} and {columns} are related is not "
-                "shown (chi-square {chi}, {freedom} degrees of freedom, probability by chance "
+                "shown (chi-square {chi}, degrees of freedom {freedom}, probability by chance "
                 "{chance})."
             ),
         }
@@ -294,7 +294,7 @@ class HeatMap(Result):
         if not few:
             return ""
         said = _(
-            "{few} of {cells} cells have fewer than {fewest} expected and are not judged."
+            "Cells with fewer than {fewest} expected, which are not judged: {few} of {cells}."
         ).format(few=number(few), cells=number(len(self.table)), fewest=number(FEWEST))
         if few <= SPARSE * len(self.table):
             return said

@@ -65,11 +65,20 @@ class Pareto(Result):
                 cost_share=percent(self.table["cost_part"].max(), 0),
             )
         vital = int(self.table["vital" if self.counted else "cost_vital"].sum())
-        texts = {
-            True: _("{vital} of {groups} groups make up 80% of the complaints"),
-            False: _("{vital} of {groups} groups make up 80% of the cost of complaints"),
-        }
-        return texts[self.counted].format(vital=number(vital), groups=number(len(self.table)))
+        said = (
+            ngettext(
+                "{vital} of {groups} groups makes up 80% of the complaints",
+                "{vital} of {groups} groups make up 80% of the complaints",
+                vital,
+            )
+            if self.counted
+            else ngettext(
+                "{vital} of {groups} groups makes up 80% of the cost of complaints",
+                "{vital} of {groups} groups make up 80% of the cost of complaints",
+                vital,
+            )
+        )
+        return said.format(vital=number(vital), groups=number(len(self.table)))
 
     def main_columns(self) -> list[str]:
         hidden = ("customers", "vital", "cost_vital", "unknown")
@@ -195,9 +204,12 @@ class Pareto(Result):
     def _stays(self, share: float) -> str:
         if len(self.table) < 2:
             return ""
-        return _("Where customers are drawn again it stays first in {share} of the draws.").format(
-            share=percent(share, 0)
+        text = (
+            _("Where customers are drawn again it stays first in {share} of the draws.")
+            if self.clustered
+            else _("Where complaints are drawn again it stays first in {share} of the draws.")
         )
+        return text.format(share=percent(share, 0))
 
     def _unknown(self) -> str:
         unknown = int(self.table["unknown"].sum())

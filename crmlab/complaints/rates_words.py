@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: More groups than this are drawn as the highest and the lowest.
 DRAWN = 30
 NAMED = 8
+#: With more complaints on 1,000 orders a count is hardly Poisson's.
+OFTEN = 200
 PER = 1000
 
 
@@ -150,6 +152,7 @@ class ComplaintRates(Result):
             self._parts(),
             self._groups(),
             self._small(),
+            self._often(),
             self._left_out(),
         ]
         return "\n\n".join(part for part in parts if part)
@@ -310,6 +313,14 @@ class ComplaintRates(Result):
             "makes a rate very high or nothing.",
             len(small),
         ).format(groups=self._names(small, NAMED))
+
+    def _often(self) -> str:
+        if not self.table["per_1000"].max() > OFTEN:
+            return ""
+        return _(
+            "Where an order can be complained of but once, so high a rate is a share, which varies "
+            "less than a Poisson count: the intervals are then too long, and may go beyond 1,000."
+        )
 
     def _left_out(self) -> str:
         if not self.left_out:

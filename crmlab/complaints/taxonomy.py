@@ -241,8 +241,8 @@ class Taxonomy(Result):
         if not kinds and not causes:
             return ""
         return _(
-            "{kinds} have no kind and {causes} no cause; they stand in rows of their own and count "
-            "among all."
+            "Without a kind: {kinds}; without a cause: {causes}. They stand in rows of their own "
+            "and count among all."
         ).format(kinds=number(kinds), causes=number(causes))
 
     def _unknown(self, name: str) -> int:

@@ -78,7 +78,7 @@ def test_cells_with_few_expected_are_marked_and_not_judged():
     table = found.table.set_index(["cause", "channel"])
     assert table.loc[("c", "phone"), "stands_out"] is pd.NA
     assert table.loc[("a", "phone"), "stands_out"]
-    assert "2 of 6 cells have fewer than 5 expected and are not judged." in found.reading()
+    assert "fewer than 5 expected, which are not judged: 2 of 6." in found.reading()
     assert "the overall chi-square is not to be relied on" in found.reading()
     drawn = {text.get_text() for text in found.plot().texts}
     assert {"(3)", "(2)", "40"} <= drawn

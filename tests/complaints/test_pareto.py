@@ -95,7 +95,7 @@ def test_without_costs_complaints_are_counted_and_cost_alone_is_refused():
     crm = workspace(many("a", 6, None))
     found = pareto(crm)
     assert "No cost is known, so the complaints are only counted." in found.reading()
-    assert found.title() == "1 of 1 groups make up 80% of the complaints"
+    assert found.title() == "1 of 1 groups makes up 80% of the complaints"
     with pytest.raises(MissingColumns, match=r"value='cost' needs complaints\.handling_cost"):
         pareto(crm, value="cost")
 
@@ -103,7 +103,7 @@ def test_without_costs_complaints_are_counted_and_cost_alone_is_refused():
 def test_cost_alone_is_ordered_by_cost():
     found = pareto(workspace(many("a", 6, 1) + many("b", 5, 20, 10)), value="cost")
     assert found.table["cause"].tolist() == ["b", "a"]
-    assert found.title() == "1 of 2 groups make up 80% of the cost of complaints"
+    assert found.title() == "1 of 2 groups makes up 80% of the cost of complaints"
     assert "most costly is b with 94.3%" in found.reading()
     assert len(found.plot().lines) >= 2
 

@@ -175,3 +175,10 @@ def test_a_column_may_be_named_with_its_table(company):
     assert found.table["complaints"].sum() == (company.complaints["kind"] != "suggestion").sum()
     by_owner = complaint_rates(company, by="staff.team")
     assert by_owner.table["orders"].iloc[0] == found.table["orders"].sum()
+
+
+def test_a_rate_so_high_that_it_is_a_share_is_said_to_be_one():
+    often = complaint_rates(workspace(SPREAD, of_orders(*range(0, 200, 4))))
+    assert "may go beyond 1,000" in often.reading()
+    seldom = complaint_rates(workspace(SPREAD, of_orders(*range(0, 200, 20))))
+    assert "may go beyond 1,000" not in seldom.reading()

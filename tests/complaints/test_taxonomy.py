@@ -40,7 +40,7 @@ def test_causes_stand_below_their_kind_and_add_up_to_it():
 def test_what_is_not_given_and_what_stands_under_two_kinds_is_said():
     found = taxonomy(workspace(MIXED))
     text = found.reading()
-    assert "1 have no kind and 1 no cause" in text
+    assert "Without a kind: 1; without a cause: 1." in text
     assert "several places: Damaged goods (Service, Freight transport)" in text
     assert "1 of them is a suggestion: it is welcome" in text
     assert "1 has no customer and counts as independent" in text

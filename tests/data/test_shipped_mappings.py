@@ -104,7 +104,8 @@ def test_cdnow(tmp_path):
     balanced(crm)
 
 
-def test_wuliu(tmp_path):
+@pytest.fixture
+def wuliu(tmp_path):
     (tmp_path / "data_wuliu.csv").write_bytes(
         (
             "订单号,订单行,销售时间,交货时间,货品交货状况,货品,货品用户反馈,销售区域,数量,销售金额\n"
@@ -116,7 +117,11 @@ def test_wuliu(tmp_path):
             "P4,10,2016-12-30,2017-3-22,按时交货,货品1,返修,泰国,2,0元\n"
         ).encode("gbk")
     )
-    crm = load(DOCS / "mappings/wuliu_cn.toml", files=tmp_path)
+    return tmp_path
+
+
+def test_wuliu(wuliu):
+    crm = load(DOCS / "mappings/wuliu_cn.toml", files=wuliu)
     assert crm.settings.record == "line"
     assert crm.orders["amount"].tolist() == [105275.0, 11500000.0, 685877.0]
     assert crm.orders["order_id"].tolist() == ["1", "2", "5"]
@@ -133,6 +138,19 @@ def test_wuliu(tmp_path):
     ]
     assert not crm.has("orders", "customer_id")
     assert steps(crm)["stripped"] == 2
+    balanced(crm)
+
+
+def test_wuliu_with_its_complaints(wuliu):
+    crm = load(DOCS / "mappings/wuliu_cn_complaints.toml", files=wuliu)
+    assert crm.orders["amount"].tolist() == [105275.0, 11500000.0, 685877.0]
+    assert crm.complaints["cause"].tolist() == ["返修"]
+    found = crm.query("complaint_cases", by=["region", "service_line"])
+    assert found[["region", "service_line"]].to_numpy().tolist() == [["泰国", "货品1"]]
+    rows = steps(crm, "complaints")
+    assert (rows["read"], rows["filtered"], rows["orphan_excluded"], rows["kept"]) == (6, 4, 1, 1)
+    plain = load(DOCS / "mappings/wuliu_cn.toml", files=wuliu)
+    assert crm.query("on_time").equals(plain.query("on_time"))
     balanced(crm)
 
 
