@@ -303,7 +303,8 @@ def backlog(crm: Workspace, *, days: int = 7) -> Backlog:
     -------
     Backlog
         `.table` has a row per period, the latest first: until (its last day), opened, reopened,
-        closed, open_cases (at its end), mean_age and oldest (days, of these; NaN where there is none).
+        closed, open_cases (at its end), mean_age and oldest (days, of these; NaN where there is
+        none).
 
     Raises
     ------
