@@ -224,9 +224,10 @@ def training(frame: pd.DataFrame, confidence: float) -> Training | None:
 
     Notes
     -----
-    Owners are the clusters: what one owner can do is seen in all of their complaints. The odds
-    ratio is that of a logistic regression with a step for each severity. Who is sent to training is
-    no matter of chance, so it is an association.
+    An owner of whom no training is known counts as not trained. Owners are the clusters: what one
+    owner can do is seen in all of their complaints. The odds ratio is that of a logistic regression
+    with a step for each severity. Who is sent to training is no matter of chance, so it is an
+    association.
     """
     known = frame["first_contact_resolution"].notna() & frame["owner"].notna()
     used = frame[known]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from crmlab.complaints.cases import of_complaints
 from crmlab.complaints.principle_values import PRINCIPLES, Judged, Training
 from crmlab.complaints.principle_words import meanings, principle_names, reasons
+from crmlab.complaints.principles_picture import draw_groups, drawn_groups
 from crmlab.language import _, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 #: A group of fewer customers is shown and not judged.
 FEWEST = 5
 CONFIDENCE = 0.95
-#: A picture shows so many groups, those of the most complaints; the table has all.
-SHOWN = 14
-#: Characters of a line of a group's name.
-LABEL = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,7 +103,7 @@ class Principles(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         if self.by:
-            return self._draw_groups(ax)
+            return draw_groups(self, ax)
         axes = charts.new_axes(ax, size=(charts.SIZE[0], 3.8))
         places = np.arange(len(PRINCIPLES))[::-1]
         weak = self.weakest()
@@ -132,60 +129,6 @@ class Principles(Result):
         charts.set_title(axes, self.title())
         return axes
 
-    def _draw_groups(self, ax: Axes | None) -> Axes:
-        groups = self._drawn()
-        names = [charts.wrapped(group_name(self.by, name), LABEL) for name in groups]
-        row = 0.16 + 0.17 * max(len(name.splitlines()) for name in names)
-        host = charts.new_axes(ax, size=(charts.SIZE[0], max(2.6, row * len(groups) + 1.7)))
-        host.set_axis_off()
-        box = host.get_window_extent()
-        height = box.height / host.figure.dpi
-        top, bottom = 0.45 / height, 0.55 / height
-        left = 0.05 + 0.0115 * max(_columns(line) for name in names for line in name.splitlines())
-        step = (1 - left) / len(PRINCIPLES)
-        for place, name in enumerate(PRINCIPLES):
-            panel = host.inset_axes((left + place * step, bottom, step * 0.84, 1 - top - bottom))
-            self._draw_panel(panel, name, groups)
-            panel.set_yticks(np.arange(len(groups))[::-1], names if not place else [], fontsize=10)
-        host.text(
-            1, 0,
-            _("Share kept, with 95% interval; dashed: all; orange: differs from the others"),
-            ha="right", va="bottom", fontsize=9, color=charts.MUTED, transform=host.transAxes,
-        )  # fmt: skip
-        charts.set_title(host, self.title())
-        return host
-
-    def _draw_panel(self, panel: Axes, name: str, groups: list[Any]) -> None:
-        rows = self.table[self.table["principle"] == name]
-        by_group = {_key(row[self.by]): row for _index, row in rows.iterrows()}
-        drawn = pd.DataFrame([by_group[_key(group)] for group in groups])
-        for place, (_index, row) in enumerate(drawn.iloc[::-1].iterrows()):
-            apart = not pd.isna(row["stands_out"]) and bool(row["stands_out"])
-            colour = charts.ORANGE if apart else charts.BLUE
-            panel.hlines(place, row["low"], row["high"], color=colour, linewidth=1.5)
-            panel.scatter(row["share"], place, color=colour, s=22, zorder=3)
-        panel.axvline(self.overall.loc[name, "share"], color=charts.MUTED, linestyle="--", lw=1)
-        panel.set_ylim(-0.6, len(groups) - 0.4)
-        low, high = drawn["low"].min(), drawn["high"].max()
-        if high != high:
-            low, high = 0.0, 1.0
-        ends = _round_ends(float(low), float(high))
-        margin = 0.06 * (ends[1] - ends[0])
-        panel.set_xlim(ends[0] - margin, ends[1] + margin)
-        panel.set_xticks(ends, [percent(end, 0) for end in ends], fontsize=9)
-        first, last = panel.get_xticklabels()
-        first.set_horizontalalignment("left")
-        last.set_horizontalalignment("right")
-        panel.set_title(charts.wrapped(principle_names()[name], 15), fontsize=9.5, pad=5)
-
-    def _drawn(self) -> list[Any]:
-        groups = self.table[[self.by]].drop_duplicates()[self.by]
-        if len(groups) <= SHOWN:
-            return list(groups)
-        most = self.table.groupby(self.by, dropna=False, sort=False)[["complaints"]].max()
-        chosen = set(map(_key, most["complaints"].nlargest(SHOWN).index))
-        return [name for name in groups if _key(name) in chosen]
-
     def _apart(self) -> pd.DataFrame:
         if not self.by:
             return self.table.head(0)
@@ -194,13 +137,16 @@ class Principles(Result):
     # --- the words
 
     def reading(self) -> str:
-        parts = [
+        single = [
             self._prevention(),
             self._recording(),
             self._responsibility(),
             self._front_line(),
             self._timeliness(),
             self._weakest(),
+        ]
+        parts = [
+            *([self._together()] if self.by else single),
             self._groups(),
             self._lacking(),
             self._left_out(),
@@ -220,7 +166,19 @@ class Principles(Result):
         return _(
             "Five small pictures side by side, points with intervals of {count} groups. All "
             "together: {parts}."
-        ).format(count=number(len(self._drawn())), parts=_("; ").join(parts))
+        ).format(count=number(len(drawn_groups(self))), parts=_("; ").join(parts))
+
+    def _together(self) -> str:
+        names = principle_names()
+        parts = [
+            _("{principle} {share}").format(principle=names[name], share=self._written(name))
+            for name in PRINCIPLES
+            if self._judged(name)
+        ]
+        said = _("All groups together: {parts}. {intervals}").format(
+            parts=_("; ").join(parts), intervals=intervals_in_brackets(CONFIDENCE)
+        )
+        return f"{said} " + _("What lies behind each figure is said where no group is asked for.")
 
     def _written(self, name: str) -> str:
         row = self.overall.loc[name]
@@ -471,20 +429,3 @@ class Principles(Result):
             source=self.context.source,
             exclusions=self._exclusions(),
         )
-
-
-def _columns(text: str) -> int:
-    """Width of a line in Latin characters; a Chinese one counts as two."""
-    return sum(2 if ord(letter) > 255 else 1 for letter in text)
-
-
-def _round_ends(low: float, high: float) -> tuple[float, float]:
-    """The tens of a percentage between which these two lie, between 0 and 1."""
-    begin, end = np.floor(low * 10) / 10, np.ceil(high * 10 - 1e-9) / 10
-    if end - begin < 0.05:
-        begin, end = (begin - 0.1, end) if begin > 0 else (begin, end + 0.1)
-    return float(round(begin, 1)), float(round(end, 1))
-
-
-def _key(value: Any) -> Any:
-    return "" if pd.isna(value) else value
