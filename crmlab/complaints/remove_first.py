@@ -202,7 +202,7 @@ def _table(
         table[f"{part}_saved"] = removable * estimate[:, place]
     saved, draws_of = removable * estimate.sum(axis=1), removable * drawn.sum(axis=2)
     table = _with_interval(table, "saved", saved, draws_of, judged)
-    rank_by = "saved"
+    rank_by, charged = "saved", np.zeros(len(table))
     if costs:
         cost = table["cause"].map(costs).astype(float)
         table["remedy_cost"] = cost
@@ -212,7 +212,7 @@ def _table(
     table["first_share"] = _first(draws_of)
     direct = [place for place, part in enumerate(causes.parts) if part in PARTS[:2]]
     if direct and len(direct) < len(causes.parts):
-        table["direct_first"] = _first(drawn[:, :, direct].sum(axis=2))
+        table["direct_first"] = _first(removable * drawn[:, :, direct].sum(axis=2) - charged)
     return _with_repeats(table, found.frame).sort_values(
         rank_by, ascending=False, kind="stable", ignore_index=True
     )

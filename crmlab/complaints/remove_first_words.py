@@ -90,21 +90,36 @@ class RemoveFirstWords(Result):
                 places, width, left=left, height=0.62, color=COLOURS[part], label=self._part(part)
             )
             left += width
-        axes.hlines(places, rows["saved_low"], rows["saved_high"], color=charts.INK, linewidth=1.5)
-        ends = np.fmax(left, rows["saved_high"].fillna(0).to_numpy())
-        for place, end, value in zip(places, ends, rows["saved"], strict=True):
-            axes.annotate(
-                self._money(value), (float(end), float(place)), (5, 0), va="center",
-                textcoords="offset points", fontsize=10,
-            )  # fmt: skip
+        self._draw_worth(axes, rows, places, left)
         axes.set_yticks(
             places, [charts.wrapped(self._name(row), 26) for _i, row in rows.iterrows()]
         )
-        axes.set_xlim(0, 1.3 * max(float(ends.max()), 1.0))
         self._scale(axes)
         axes.legend(loc="lower right")
         charts.set_title(axes, self.title())
         return axes
+
+    def _draw_worth(
+        self, axes: Axes, rows: pd.DataFrame, places: np.ndarray, bars: np.ndarray
+    ) -> None:
+        """What the ranking goes by, with its interval, and the scale that shows it all."""
+        name = self._best()[1]
+        low, high = rows[f"{name}_low"].to_numpy(), rows[f"{name}_high"].to_numpy()
+        axes.hlines(places, low, high, color=charts.INK, linewidth=1.5)
+        if self.priced:
+            axes.plot(
+                rows["net"], places, "D", color=charts.INK, markersize=6,
+                label=_("Less the remedy"),
+            )  # fmt: skip
+        ends = np.fmax(bars, np.nan_to_num(high))
+        for place, end, value in zip(places, ends, rows[name], strict=True):
+            axes.annotate(
+                self._money(value), (float(end), float(place)), (5, 0), va="center",
+                textcoords="offset points", fontsize=10,
+            )  # fmt: skip
+        lowest = float(np.nanmin([0.0, *rows[name], *low]))
+        axes.set_xlim(1.05 * lowest, 1.3 * max(float(ends.max()), 1.0))
+        axes.axvline(0, color=charts.MUTED, linewidth=1)
 
     def _scale(self, axes: Axes) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -175,6 +190,12 @@ class RemoveFirstWords(Result):
                 "No cause pays to be removed at these costs: the best, {cause}, would bring "
                 "{money} a year."
             )
+        elif first["first_share"] < SETTLED:
+            said = _(
+                "{cause} is ahead, but not for sure: removing {removable} of it is worth {money} a "
+                "year, and in {share} of {resamples} draws of customers it is worth more than any "
+                "other cause."
+            )
         else:
             said = _(
                 "To remove first: {cause}. Removing {removable} of it is worth {money} a year; in "
@@ -216,6 +237,12 @@ class RemoveFirstWords(Result):
             words += " " + _("The remedy costs {cost} a year, which is taken off.").format(
                 cost=self._money(first["remedy_cost"])
             )
+        if self.priced:
+            free = self.table.loc[self.table["remedy_cost"].isna(), "cause"]
+            if len(free):
+                words += " " + _(
+                    "No cost is given for {causes}; nothing is taken off there."
+                ).format(causes=_(", ").join(group_name("cause", name) for name in free))
         if "margin" not in self.parts:
             return words
         return f"{words} " + _(

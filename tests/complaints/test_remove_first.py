@@ -97,6 +97,10 @@ def test_a_dear_remedy_changes_what_comes_first():
     assert (row["saved"], row["remedy_cost"], row["net"]) == (30, 25, 5)
     assert np.isnan(row_of(half, "documents")["remedy_cost"])
     assert row_of(half, "documents")["net"] == 20
+    assert "No cost is given for Wrong documents" in half.reading()
+    # The scale holds a net below nothing too.
+    dear = remove_first(crm, costs={"damage": 500}).plot()
+    assert dear.get_xlim()[0] < -440
     none = remove_first(crm, costs={"damage": 1000, "documents": 1000})
     assert none.title() == "No cause pays to be removed at these costs"
     assert "No cause pays" in none.reading()
@@ -205,6 +209,7 @@ def test_where_the_draws_disagree_it_is_not_settled():
     told = [complaint(n, ("damage", "documents")[n % 2], customer=f"C{n}") for n in range(20)]
     found = remove_first(workspace(told))
     assert found.title().startswith("Not settled: ")
+    assert "is ahead, but not for sure" in found.reading()
     assert "these data do not settle" in found.reading()
 
 
