@@ -264,8 +264,7 @@ def _table(rows: pd.DataFrame, control_chart: Chart, chart: str, share: str) -> 
     else:
         if chart != "c":
             table["orders"] = (size * 1000).round().astype("int64")
-        ends = [poisson(float(x), float(n)) for x, n in zip(events, size, strict=True)]
-        low, high = (np.array([end[side] for end in ends], float) for side in (0, 1))
+        low, high = poisson(events.to_numpy(float), size.to_numpy(float))
     if chart != "c":
         table["share" if share else "per_1000"] = frame["value"]
     nothing = np.full(len(rows), np.nan)

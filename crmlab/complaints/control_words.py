@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlab.complaints.series import Choice, Gathered, choice_words, counted, period_name
+from crmlab.complaints.series import Choice, Gathered, choice_words, counted
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.groups import group_name
@@ -440,10 +440,10 @@ class ControlChart(Result):
         if self.skipped:
             said.append(
                 ngettext(
-                    "{count} {period} has no point, as there was nothing to divide by.",
-                    "{count} {period}s have no point, as there was nothing to divide by.",
+                    "{count} period has no point, as there was nothing to divide by.",
+                    "{count} periods have no point, as there was nothing to divide by.",
                     self.skipped,
-                ).format(count=number(self.skipped), period=period_name(self.every))
+                ).format(count=number(self.skipped))
             )
         return " ".join(said)
 

@@ -201,14 +201,14 @@ def rate(
     return Estimate(value, float(low), float(high), effect)
 
 
-def poisson(events: float, exposure: float, *, confidence: float = 0.95) -> Interval:
-    """Exact interval of the rate of a Poisson count.
+def poisson(events: ArrayLike, exposure: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """Exact interval of the rate of a Poisson count, or of each of several.
 
     Parameters
     ----------
-    events : float
+    events : array_like of float
         A count, or an effective count.
-    exposure : float
+    exposure : array_like of float
     confidence : float
 
     Returns
@@ -229,9 +229,11 @@ def poisson(events: float, exposure: float, *, confidence: float = 0.95) -> Inte
 
     check_confidence(confidence)
     tail = (1 - confidence) / 2
-    low = chi2.ppf(tail, 2 * events) / 2 if events > 0 else 0.0
-    high = chi2.ppf(1 - tail, 2 * events + 2) / 2
-    return Interval(np.float64(low / exposure), np.float64(high / exposure))  # type: ignore[arg-type]
+    count, size = np.asarray(events, float), np.asarray(exposure, float)
+    some = count > 0
+    low = np.where(some, chi2.ppf(tail, np.where(some, 2 * count, 1)) / 2, 0)
+    high = chi2.ppf(1 - tail, 2 * count + 2) / 2
+    return Interval((low / size)[()], (high / size)[()])
 
 
 def overdispersion(events: ArrayLike, exposure: ArrayLike, groups: ArrayLike) -> float:

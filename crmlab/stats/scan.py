@@ -19,6 +19,9 @@ Whole = NDArray[np.int64]
 
 #: Draws that are worked on at a time, so that they stay in the processor's memory.
 CHUNK = 32
+DENSE_CHUNK = 256
+#: With more events than this in a period of a place, periods are looked at, not single events.
+DENSE = 4
 #: Rounds in which usual levels of places and of times are fitted one after the other.
 ROUNDS = 3
 
@@ -70,7 +73,9 @@ def expected_events(
     -----
     exposure × place × time × constant. Levels are events over expected ones, pulled towards 1 as
     far as chance explains how they differ: (x + a)/(e + a), 1/a the variance of the true levels by
-    moments. Places and times are fitted by turns.
+    moments. Places and times are fitted by turns. What happens at one of few places raises the
+    level of its time and so is in part expected; levels of the other places alone would be so
+    uncertain that chance is taken for a change.
 
     References
     ----------
@@ -91,10 +96,10 @@ def expected_events(
         base = _scaled(sizes * time[code], total)
         place = _pulled(counts.sum(axis=1), base.sum(axis=1))
         base = _scaled(sizes * place[:, None], total)
-        time = _pulled(
-            np.bincount(code, counts.sum(axis=0), len(time)).astype(float),
-            np.bincount(code, base.sum(axis=0), len(time)).astype(float),
+        seen, due = (
+            np.bincount(code, part.sum(axis=0), len(time)).astype(float) for part in (counts, base)
         )
+        time = _pulled(seen, due)
     return _scaled(sizes * place[:, None] * time[code], total)
 
 
@@ -104,9 +109,12 @@ def _scaled(values: Array, total: float) -> Array:
 
 def _pulled(events: Array, expected: Array) -> Array:
     """Levels, pulled towards 1 as far as chance explains how they differ."""
-    some = expected > 0
-    x, e = events[some], expected[some]
+    some = expected > 1e-9
     level = np.ones(len(events))
+    if not events[some].sum() > 0:
+        return level
+    x = events[some]
+    e = _scaled(expected[some], x.sum())
     room = e.sum() - np.sum(e**2) / e.sum()
     if some.sum() < 2 or not room > 0:
         return level
@@ -116,7 +124,9 @@ def _pulled(events: Array, expected: Array) -> Array:
     return level
 
 
-def scan(events: ArrayLike, expected: ArrayLike, *, fewer: bool = False) -> Stretches:
+def scan(
+    events: ArrayLike, expected: ArrayLike, *, fewer: bool = False, longest: int | None = None
+) -> Stretches:
     """The stretch of time in which each place has the most unlikely many (or few) events.
 
     Parameters
@@ -125,6 +135,9 @@ def scan(events: ArrayLike, expected: ArrayLike, *, fewer: bool = False) -> Stre
         With the same total, and no event where none is expected.
     fewer : bool
         Look for fewer events than expected, not for more.
+    longest : int, optional
+        Periods of the longest stretch that is tried; by default half of all, as what is longer is
+        the usual and the rest stands out.
 
     Returns
     -------
@@ -153,7 +166,7 @@ def scan(events: ArrayLike, expected: ArrayLike, *, fewer: bool = False) -> Stre
     first = np.full(places, -1)
     last = np.full(places, -1)
     rows = np.arange(places)
-    for length in range(1, counts.shape[1] + 1):
+    for length in range(1, _longest(longest, counts.shape[1]) + 1):
         inside, mean = (side[:, length:] - side[:, :-length] for side in sides)
         ratio = log_ratio(inside, mean, total, fewer=fewer)
         start = ratio.argmax(axis=1)
@@ -195,7 +208,13 @@ def log_ratio(
 
 
 def nearly_as_likely(
-    events: ArrayLike, expected: ArrayLike, total: float, *, within: float = 2.0
+    events: ArrayLike,
+    expected: ArrayLike,
+    total: float,
+    *,
+    fewer: bool = False,
+    longest: int | None = None,
+    within: float = 2.0,
 ) -> tuple[Whole, Whole]:
     """First and last periods of the stretches nearly as likely as a place's best one.
 
@@ -205,6 +224,8 @@ def nearly_as_likely(
         Of one place.
     total : float
         All events, of all places.
+    fewer, longest
+        As in `scan`.
     within : float
         Difference of the log likelihood ratio that is put up with; 1.92 is what an interval of a
         single number at 95 % would take.
@@ -212,7 +233,7 @@ def nearly_as_likely(
     Returns
     -------
     tuple of numpy.ndarray
-        Earliest and latest first period, and earliest and latest last period.
+        Earliest and latest first period, and earliest and latest last period; -1 if there is none.
 
     Examples
     --------
@@ -224,13 +245,16 @@ def nearly_as_likely(
         np.concatenate([[0.0], np.cumsum(np.asarray(part, float))]) for part in (events, expected)
     )
     inside, mean = counts[None, :] - counts[:, None], means[None, :] - means[:, None]
-    both = [log_ratio(inside, mean, total, fewer=fewer) for fewer in (False, True)]
-    # The side of the best one.
-    ratio = np.triu(max(both, key=lambda part: float(np.triu(part, 1).max())), 1)
-    start, end = np.nonzero(ratio >= max(ratio.max() - within, 1e-9))
-    if not len(start):
+    ratio = np.triu(log_ratio(inside, mean, total, fewer=fewer), 1)
+    ratio = np.tril(ratio, _longest(longest, len(counts) - 1))
+    if not ratio.max() > 1e-9:
         return np.array([-1, -1]), np.array([-1, -1])
+    start, end = np.nonzero(ratio >= max(ratio.max() - within, 1e-9))
     return np.array([start.min(), start.max()]), np.array([end.min(), end.max()]) - 1
+
+
+def _longest(longest: int | None, periods: int) -> int:
+    return max(1, periods // 2) if longest is None else min(longest, periods)
 
 
 def largest_by_chance(
@@ -257,7 +281,8 @@ def largest_by_chance(
     The most unlikely stretch of more events begins and ends with one, and of two with as many the
     one with fewer expected is more unlikely. So it is enough to find, for each number of events,
     the fewest expected between an event and the one so many later. A stretch of fewer events lies
-    between two events, or an end.
+    between two events, or an end. Stretches of any length count, which makes the largest ratio of
+    a draw no smaller than that of stretches up to half of the time.
 
     Examples
     --------
@@ -265,22 +290,27 @@ def largest_by_chance(
     >>> largest_by_chance([[2.0] * 6], 12, rng, draws=3).round(6).tolist()
     [0.706698, 0.268151, 0.845141]
     """
-    means = np.asarray(expected, float)
+    means = _scaled(np.asarray(expected, float), total)
     places, periods = means.shape
-    flat = means.ravel() * (total / means.sum())
+    flat = means.ravel()
+    crowded = total > DENSE * places * periods
     side = np.concatenate([[0.0], np.cumsum(flat)])
     # Between places lies a gap that no stretch can bridge.
     gap = np.repeat(np.arange(places), periods) * (10.0 * total) * (-1 if fewer else 1)
     before, after = side[:-1] + gap, side[1:] + gap
     ends = _ends(side, places, periods, 10.0 * total) if fewer else None
-    most = _most(means * (total / means.sum()))
+    most = _most(means)
     best = np.zeros(draws)
-    for start in range(0, draws, CHUNK):
-        part = slice(start, min(start + CHUNK, draws))
+    chunk = DENSE_CHUNK if crowded else CHUNK
+    for start in range(0, draws, chunk):
+        part = slice(start, min(start + chunk, draws))
         size = (part.stop - part.start, total)
-        drawn = np.searchsorted(side[1:-1], rng.random(size) * side[-1], side="right")
-        drawn.sort(axis=1)
-        if ends is None:
+        thrown = rng.random(size)
+        thrown.sort(axis=1)
+        drawn = np.searchsorted(side[1:-1], thrown * side[-1], side="right")
+        if crowded:
+            best[part] = _dense(drawn, means, fewer=fewer)
+        elif ends is None:
             best[part] = _crowded(before[drawn], after[drawn], most)
         else:
             best[part] = _empty(drawn, before, after, ends, total)
@@ -288,18 +318,37 @@ def largest_by_chance(
 
 
 def _most(means: Array) -> int:
-    """More events than this no place will have in a draw."""
-    largest = float(means.sum(axis=1).max())
-    return int(largest + 8 * np.sqrt(largest) + 20)
+    """More events than this no stretch of half the time will have in a draw."""
+    half = float(means.sum(axis=1).max()) / 2
+    return int(half + 7 * np.sqrt(half) + 15)
 
 
 def _crowded(before: Array, after: Array, most: int) -> Array:
     """Of draws with sorted events: the largest ratio of more events than expected."""
-    total = before.shape[1]
-    best = np.zeros(len(before))
-    for further in range(min(most, total)):
-        mean = (after[:, further:] - before[:, : total - further]).min(axis=1)
-        np.maximum(best, log_ratio(further + 1, mean, total), out=best)
+    rows, total = before.shape
+    counts = np.arange(1, min(most, total) + 1)
+    mean = np.empty((rows, len(counts)))
+    space = np.empty(before.shape)
+    for further in range(len(counts)):
+        part = space[:, : total - further]
+        np.subtract(after[:, further:], before[:, : total - further], out=part)
+        part.min(axis=1, out=mean[:, further])
+    return log_ratio(counts, mean, total).max(axis=1)
+
+
+def _dense(drawn: Whole, means: Array, *, fewer: bool) -> Array:
+    """The same of draws with many events in each period: stretches up to half of the time."""
+    rows, (places, periods) = len(drawn), means.shape
+    flat = (drawn + np.arange(rows)[:, None] * means.size).ravel()
+    counts = np.bincount(flat, minlength=rows * means.size).reshape(rows, places, periods)
+    events = np.pad(counts.cumsum(axis=2), ((0, 0), (0, 0), (1, 0)))
+    side = np.pad(means.cumsum(axis=1), ((0, 0), (1, 0)))
+    best = np.zeros(rows)
+    for length in range(1, _longest(None, periods) + 1):
+        inside = events[:, :, length:] - events[:, :, :-length]
+        mean = side[:, length:] - side[:, :-length]
+        ratio = log_ratio(inside, mean, drawn.shape[1], fewer=fewer)
+        np.maximum(best, ratio.max(axis=(1, 2)), out=best)
     return best
 
 
@@ -329,13 +378,13 @@ def _empty(drawn: Whole, before: Array, after: Array, ends: _Ends, total: int) -
         values = np.concatenate([inner[drawn], np.tile(outer, (rows, 1))], axis=1)
         pair.append(np.take_along_axis(values, order, axis=1))
     left, right = pair
-    best = np.zeros(rows)
+    means = []
     for inside in range(total):
-        mean = (left[:, inside + 1 :] - right[:, : -inside - 1]).max(axis=1)
-        np.maximum(best, log_ratio(inside, mean, total, fewer=True), out=best)
-        if not (mean > inside).any():
+        means.append((left[:, inside + 1 :] - right[:, : -inside - 1]).max(axis=1))
+        if not (means[-1] > inside).any():
             break
-    return best
+    mean = np.stack(means, axis=1)
+    return log_ratio(np.arange(len(means)), mean, total, fewer=True).max(axis=1)
 
 
 def _checked(events: ArrayLike, expected: ArrayLike) -> tuple[Array, Array]:
