@@ -33,7 +33,8 @@ class Exposed:
     ----------
     frame : pandas.DataFrame
         The column of the groups (if any), customer_id (missing where not known), orders,
-        complaints (without suggestions), suggestions.
+        complaints (without suggestions), suggestions, cluster (number of the customer, -1 where not
+        known).
     by : str
         Column of the groups; empty for none.
     own_orders : bool
@@ -127,6 +128,7 @@ def exposed(crm: Workspace, *, by: str | None = None) -> Exposed:
     frame[counts] = frame[counts].fillna(0).astype("int64")
     if not known and "customer_id" not in frame:
         frame["customer_id"] = pd.Series(pd.NA, index=frame.index, dtype="str")
+    frame["cluster"] = pd.factorize(frame["customer_id"])[0]
     return Exposed(frame, by or "", own, known, tuple(left_out))
 
 
@@ -211,12 +213,9 @@ def rate_of(cells: pd.DataFrame, column: str, overdispersion: float, confidence:
     -----
     The design effect is that of the customers who are known and have orders; it is applied to all.
     """
-    events, orders = float(cells[column].sum()), float(cells["orders"].sum())
+    events, orders, effect = effective(cells, column, overdispersion)
     if not orders > 0:
         return Rate(events, orders, clustered.NOTHING, clustered.NOTHING)
-    named = cells[cells["customer_id"].notna()].groupby("customer_id")[[column, "orders"]].sum()
-    found = clustered.rate(named[column], named["orders"], overdispersion=overdispersion)
-    effect = found.effect if np.isfinite(found.effect) else 1.0
     limits = [
         clustered.poisson(events / by, orders / by, confidence=confidence) for by in (effect, 1.0)
     ]
@@ -225,6 +224,20 @@ def rate_of(cells: pd.DataFrame, column: str, overdispersion: float, confidence:
         for one, by in zip(limits, (effect, 1.0), strict=True)
     )
     return Rate(events, orders, wide, plain)
+
+
+def effective(
+    cells: pd.DataFrame, column: str, overdispersion: float
+) -> tuple[float, float, float]:
+    """Events, orders, and the design effect by which both are divided; as in `rate_of`."""
+    events, orders = float(cells[column].sum()), float(cells["orders"].sum())
+    named = (cells["cluster"] >= 0).to_numpy()
+    who = cells["cluster"].to_numpy()[named]
+    counts, sizes = (
+        np.bincount(who, cells[name].to_numpy(float)[named]) for name in (column, "orders")
+    )
+    effect = clustered.rate(counts, sizes, overdispersion=overdispersion).effect
+    return events, orders, effect if np.isfinite(effect) else 1.0
 
 
 def unlike(cells: pd.DataFrame, column: str, by: str) -> float:

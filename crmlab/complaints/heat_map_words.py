@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.complaints.group_names import formats_of, group_name
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.groups import group_name
 from crmlab.show.result import Definition, Exclusion, Result
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class HeatMap(Result):
             complaints=number(row["complaints"]),
             expected=number(row["expected_count"]),
         )
+
+    def formats(self) -> Mapping[str, str]:
+        return formats_of(self.table, self.rows, self.columns)
 
     def main_columns(self) -> list[str]:
         hidden = ("residual", "design_effect")

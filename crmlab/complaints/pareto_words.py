@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from crmlab.complaints.group_names import formats_of, group_name
 from crmlab.language import _, money, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.groups import group_name
 from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class Pareto(Result):
             )
         )
         return said.format(vital=number(vital), groups=number(len(self.table)))
+
+    def formats(self) -> Mapping[str, str]:
+        return formats_of(self.table, self.by)
 
     def main_columns(self) -> list[str]:
         hidden = ("customers", "vital", "cost_vital", "unknown")

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.exposure import Exposed, Rate, exposed, has_own_orders, rate_of, unlike
+from crmlab.complaints.group_names import formats_of, group_name
 from crmlab.data.model import TABLES
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.groups import group_name
 from crmlab.show.result import (
     Context,
     Definition,
@@ -94,7 +94,7 @@ class RateRatio(Result):
         )
 
     def formats(self) -> dict[str, str]:
-        return {"low": "number1", "high": "number1"}
+        return {"low": "number1", "high": "number1"} | dict(formats_of(self.table, self.by))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax, size=(charts.SIZE[0], 2.6))
@@ -390,8 +390,6 @@ def rate_ratio(
     >>> [round(part, 4) for part in rate_ratio(60, 51477.5, 30, 54308.7)]
     [2.11, 1.366, 3.2593, 0.0006]
     """
-    from statsmodels.stats.rates import test_poisson_2indep
-
     total = events + other_events
     if not total > 0:
         return Ratio(np.nan, np.nan, np.nan, np.nan)
@@ -401,10 +399,28 @@ def rate_ratio(
     with np.errstate(divide="ignore"):
         low, high = scale * shares / (1 - shares)
         value = np.float64(events * scale) / np.float64(other_events)
+    chance = score_chance((events, exposure), (other_events, other_exposure))
+    return Ratio(float(value), float(low), float(high), chance)
+
+
+def score_chance(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Probability by chance of two rates so unlike, by the score test.
+
+    Parameters
+    ----------
+    one, other : tuple of float
+        Events and exposure of each; not both without events.
+
+    Examples
+    --------
+    >>> round(score_chance((60, 51477.5), (30, 54308.7)), 6)
+    0.000632
+    """
+    from statsmodels.stats.rates import test_poisson_2indep
+
     # The test is the same either way round, and statsmodels divides by the second rate.
-    second, first = sorted([(events, exposure), (other_events, other_exposure)], reverse=True)
-    chance = test_poisson_2indep(*first, *second, method="score")
-    return Ratio(float(value), float(low), float(high), float(chance.pvalue))
+    second, first = sorted([one, other], reverse=True)
+    return float(test_poisson_2indep(*first, *second, method="score").pvalue)
 
 
 def _shares_orders(by: str) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.exposure import Rate, exposed, rate_of, unlike
-from crmlab.complaints.rate_ratio import rate_ratio
+from crmlab.complaints.exposure import Rate, effective, exposed, rate_of, unlike
+from crmlab.complaints.rate_ratio import score_chance
 from crmlab.complaints.rates_words import ComplaintRates
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
@@ -111,7 +111,7 @@ def complaint_rates(
     if found.by:
         table = _by_group(frame, found.by, main, other, confidence, found.own_orders)
     else:
-        table = pd.DataFrame([_row(frame, rates[main], rates[other])])
+        table = pd.DataFrame([_row(frame, rates[main], other)])
     second = "without_suggestions" if suggestions else "with_suggestions"
     table = table.rename(columns={"other_rate": second})
     if not found.clustered:
@@ -135,7 +135,7 @@ def _all(frame: pd.DataFrame, by: str, *, own: bool) -> pd.DataFrame:
     """The cells of all groups together; orders that stand in every group count once."""
     if own:
         return frame
-    sums = frame.groupby("customer_id", dropna=False)
+    sums = frame.groupby("cluster")
     counts = sums[["complaints", "suggestions", "both"]].sum()
     return counts.assign(orders=sums["orders"].max()).reset_index()
 
@@ -153,7 +153,7 @@ def _by_group(
         )
     rates = [rate_of(part, main, alike, confidence) for _name, part in parts]
     rows = [
-        {by: name} | _row(part, rate, rate_of(part, other, alike, confidence))
+        {by: name} | _row(part, rate, other)
         for (name, part), rate in zip(parts, rates, strict=True)
     ]
     table = pd.DataFrame(rows)
@@ -166,7 +166,7 @@ def _by_group(
         if known:
             table["few"] |= table["customers"] < FEWEST
         chances = [
-            _chance(frame.drop(part.index), rate, main, alike, confidence)
+            _chance(frame[~frame.index.isin(part.index)], rate, main, alike)
             for (_name, part), rate in zip(parts, rates, strict=True)
         ]
         judged = np.where(table["few"], np.nan, chances)
@@ -176,10 +176,10 @@ def _by_group(
     return order.reset_index(drop=True)
 
 
-def _row(part: pd.DataFrame, rate: Rate, other: Rate) -> dict[str, Any]:
-    placed = part[part["customer_id"].notna() & (part["orders"] > 0)]
+def _row(part: pd.DataFrame, rate: Rate, other: str) -> dict[str, Any]:
+    placed = part["cluster"].to_numpy()[((part["cluster"] >= 0) & (part["orders"] > 0)).to_numpy()]
     return {
-        "customers": int(placed["customer_id"].nunique()),
+        "customers": len(np.unique(placed)),
         "orders": int(rate.orders),
         "complaints": int(rate.events),
         "per_1000": rate.estimate.value * PER,
@@ -188,20 +188,16 @@ def _row(part: pd.DataFrame, rate: Rate, other: Rate) -> dict[str, Any]:
         "plain_low": rate.plain.low * PER,
         "plain_high": rate.plain.high * PER,
         "design_effect": rate.estimate.effect,
-        "other_rate": other.estimate.value * PER,
+        "other_rate": part[other].sum() / rate.orders * PER if rate.orders else np.nan,
     }
 
 
-def _chance(
-    others: pd.DataFrame, rate: Rate, column: str, alike: float, confidence: float
-) -> float:
+def _chance(others: pd.DataFrame, rate: Rate, column: str, alike: float) -> float:
     """Probability by chance of a rate so unlike that of all other groups together."""
-    rest = rate_of(others, column, alike, confidence)
-    if not rate.orders or not rest.orders:
+    events, orders, effect = effective(others, column, alike)
+    if not rate.orders or not orders:
         return np.nan
-    if not rate.events + rest.events:
+    if not rate.events + events:
         return 1.0
-    one, other = rate.estimate.effect, rest.estimate.effect
-    return rate_ratio(
-        rate.events / one, rate.orders / one, rest.events / other, rest.orders / other
-    ).chance
+    own = rate.estimate.effect
+    return score_chance((rate.events / own, rate.orders / own), (events / effect, orders / effect))

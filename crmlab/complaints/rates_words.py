@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.exposure import Rate
+from crmlab.complaints.group_names import formats_of, group_name
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
-from crmlab.show.groups import group_name
 from crmlab.show.result import (
     Definition,
     Exclusion,
@@ -81,7 +81,8 @@ class ComplaintRates(Result):
 
     def formats(self) -> Mapping[str, str]:
         names = ("low", "high", "plain_low", "plain_high")
-        return dict.fromkeys(names, "number1") | {"design_effect": "number"}
+        usual = dict.fromkeys(names, "number1") | {"design_effect": "number"}
+        return usual | dict(formats_of(self.table, self.by))
 
     def main_columns(self) -> list[str]:
         return [name for name in self.table.columns if name not in ("design_effect", "few")]

@@ -182,3 +182,12 @@ def test_a_rate_so_high_that_it_is_a_share_is_said_to_be_one():
     assert "may go beyond 1,000" in often.reading()
     seldom = complaint_rates(workspace(SPREAD, of_orders(*range(0, 200, 20))))
     assert "may go beyond 1,000" not in seldom.reading()
+
+
+def test_groups_that_are_yes_or_no_are_called_so(company):
+    found = complaint_rates(company, by="on_time")
+    assert [one.get_text() for one in found.plot().get_yticklabels()] == [
+        "On time: no", "On time: yes",
+    ]  # fmt: skip
+    assert found.formats()["on_time"] == "boolean"
+    assert found.table["stands_out"].all()
