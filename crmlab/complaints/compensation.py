@@ -31,6 +31,8 @@ from crmlab.stats.weighted import from_influence, influence
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
 
+#: Intervals shorter than this are what rounding leaves.
+ROUNDING = 1e-9
 #: Columns by which complaints may be told apart.
 STRATA = ("severity", "cause", "kind", "channel", "tier")
 #: What the two sides of a match agree in, as far as it is known; the first of cause and kind.
@@ -256,7 +258,9 @@ def _standardised(
     figures = [*each[0][:3], *each[1][:3], *apart[:3]]
     row = {"comparison": "standardised", "answers": counts[0], "others_answers": counts[1]}
     row |= dict(zip([*SHARES, *APART], figures, strict=True))
-    if min(answers.loc[used & side, "cluster"].nunique() for side in (paid, ~paid)) < FEWEST:
+    few = min(answers.loc[used & side, "cluster"].nunique() for side in (paid, ~paid)) < FEWEST
+    # Where nothing varies at all the error is not known to be 0.
+    if few or not apart.high - apart.low > ROUNDING:
         row |= {"difference_low": np.nan, "difference_high": np.nan}
         return [row], NOTHING, int((~used).sum())
     return [row], _ratio(shares, moved, cluster), int((~used).sum())

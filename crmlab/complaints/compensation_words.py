@@ -70,17 +70,19 @@ class Words(Result):
         ]  # fmt: skip
 
     def title(self) -> str:
-        naive, sign = self._sign(self._row("naive")), self._sign(self._fair())
-        if self._fair() is None:
+        fair, naive = self._fair(), self._row("naive")
+        if fair is None:
             return _("Compensated {share} satisfied, not compensated {others}").format(
-                share=percent(self._row("naive")["satisfied_share"], 0),
-                others=percent(self._row("naive")["others_satisfied"], 0),
+                share=percent(naive["satisfied_share"], 0),
+                others=percent(naive["others_satisfied"], 0),
             )
-        if sign > 0 and naive <= 0:
-            return _("Compensation looks useless, until like is compared with like")
-        if sign > 0:
+        if np.isnan(fair["difference_low"]):
+            return _("Whether compensation satisfies cannot be told from these answers")
+        if self._sign(fair) > 0:
+            if naive["difference_low"] <= 0:
+                return _("Compensation looks useless, until like is compared with like")
             return _("Compensated customers are more satisfied, like compared with like")
-        if sign < 0:
+        if self._sign(fair) < 0:
             return _("Compensated customers are less satisfied, like compared with like")
         return _("Like compared with like, compensation shows no difference beyond chance")
 
@@ -204,20 +206,28 @@ class Words(Result):
         if "standardised" not in set(self.table["comparison"]):
             return ""
         row = self._row("standardised")
-        said = {
-            1: _(
+        if np.isnan(row["difference_low"]):
+            said = _(
                 "Standardised by {column} to all complaints, {share} are satisfied with "
-                "compensation and {others} without: {points} points, beyond chance."
-            ),
-            0: _(
-                "Standardised by {column} to all complaints, {share} are satisfied with "
-                "compensation and {others} without: {points} points, which may be chance."
-            ),
-            -1: _(
-                "Standardised by {column} to all complaints, {share} are satisfied with "
-                "compensation and {others} without: {points} points, fewer by more than chance."
-            ),
-        }[self._sign(row)].format(
+                "compensation and {others} without: {points} points. An interval cannot be given: "
+                "too few customers, or none that differs."
+            )
+        else:
+            said = {
+                1: _(
+                    "Standardised by {column} to all complaints, {share} are satisfied with "
+                    "compensation and {others} without: {points} points, beyond chance."
+                ),
+                0: _(
+                    "Standardised by {column} to all complaints, {share} are satisfied with "
+                    "compensation and {others} without: {points} points, which may be chance."
+                ),
+                -1: _(
+                    "Standardised by {column} to all complaints, {share} are satisfied with "
+                    "compensation and {others} without: {points} points, fewer by more than chance."
+                ),
+            }[self._sign(row)]
+        said = said.format(
             column=shown(self.by).label,
             share=percent(row["satisfied_share"]),
             others=percent(row["others_satisfied"]),

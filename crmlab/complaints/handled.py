@@ -37,7 +37,7 @@ RARE = 10
 #: Up to this share of times at midnight sharp are taken for the minute, more for mere days.
 COINCIDENCE = 0.01
 #: Of more answers than this a random part is taken for the regression.
-LARGEST = 20_000
+LARGEST = 10_000
 CONFIDENCE = 0.95
 #: Columns of the table of `Adjusted`.
 TERMS = ["term", "coefficient", "low", "high", "chance"]

@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.complaints.handled import handled
 from crmlab.complaints.incidents import placed
 from crmlab.data.questionnaires import CONVENIENCE, part_of, with_all_columns
-from crmlab.errors import NotEnoughData
+from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _
 from crmlab.show.once import once
 from crmlab.show.result import Exclusion
@@ -25,6 +25,8 @@ About = Literal["order", "customer"]
 #: What had happened to the customers who went through an incident.
 GROUPS = ("well", "poor", "silent")
 NONE = "none"
+#: What matched customers agree in, where it is known.
+USUAL = ("tier", "region", "customer_type")
 #: Days before the incident in which orders are counted.
 HISTORY = 90
 
@@ -51,6 +53,7 @@ class IncidentAnswers:
     """
 
     frame: pd.DataFrame
+    match: tuple[str, ...]
     about: About
     faults: bool
     counts: dict[str, int]
@@ -83,6 +86,7 @@ def incident_answers(
     hours: float = 4.0,
     days: int = 30,
     about: About | None = None,
+    match: Sequence[str] | None = None,
 ) -> IncidentAnswers:
     """Answered questionnaires by what had happened before them.
 
@@ -90,12 +94,21 @@ def incident_answers(
     ----------
     crm : Workspace
         With surveys: response_id, customer_id, answered_at, overall; complaints: opened_at.
-    well, hours, days, about
+    well, hours, days, about, match
         As in `paradox`.
 
     Returns
     -------
     IncidentAnswers
+
+    Raises
+    ------
+    CrmlabError
+        If `about` is ``"order"`` and the data do not name the orders.
+    NotEnoughData
+        If nobody who is named answered.
+    UnknownName
+        If customers have no column that `match` names.
     """
     known = crm.has("orders", "order_id", "customer_id", "ordered_at")
     if known:
@@ -108,6 +121,13 @@ def incident_answers(
         faults = False
     answers, counts, weighted = _answers(workspace)
     by_order = known and crm.has("surveys", "order_id") and crm.has("complaints", "order_id")
+    if about == "order" and not by_order:
+        raise CrmlabError(
+            _(
+                "about = 'order' needs the orders, and order_id in surveys and in complaints. "
+                "Say about = 'customer', which takes any answer soon after the incident."
+            )
+        )
     chosen: About = about or ("order" if by_order else "customer")
     complaints = _complaints(workspace, orders, well, hours, faults)
     if chosen == "order":
@@ -120,7 +140,26 @@ def incident_answers(
     counts |= {name: int((code == name).sum()) for name in sorted(set(code[~kept]))}
     frame = answers.assign(group=code, anchor=anchor)[kept].reset_index(drop=True)
     frame["orders_before"] = _orders_before(frame, orders) if known else np.nan
-    return IncidentAnswers(frame, chosen, faults, counts, weighted, part)
+    columns = _put_in(workspace, frame, match)
+    return IncidentAnswers(frame, columns, chosen, faults, counts, weighted, part)
+
+
+def _put_in(crm: Workspace, frame: pd.DataFrame, match: Sequence[str] | None) -> tuple[str, ...]:
+    """Put columns of the customers into `frame`; those of which something is known."""
+    found = []
+    for name in USUAL if match is None else match:
+        if crm.has("customers", "customer_id", name):
+            known = crm.customers.drop_duplicates("customer_id").set_index("customer_id")[name]
+            frame[name] = frame["customer_id"].map(known)
+            if frame[name].notna().any():
+                found.append(name)
+        elif match is not None:
+            raise UnknownName(
+                _("Customers cannot be matched on {column}: they have no such column.").format(
+                    column=name
+                )
+            )
+    return tuple(found)
 
 
 def _answers(crm: Workspace) -> tuple[pd.DataFrame, dict[str, int], bool]:
@@ -160,7 +199,7 @@ def _of_the_order(
     answers: pd.DataFrame, orders: pd.DataFrame, complaints: pd.DataFrame, faults: bool
 ) -> tuple[pd.Series, pd.Series]:
     """What had happened to the very order that a questionnaire is about."""
-    order = orders.drop_duplicates("order_id").set_index("order_id")
+    order = orders.set_index("order_id")
     last = complaints.dropna(subset=["order_id"]).drop_duplicates("order_id", keep="last")
     last = last.set_index("order_id").reindex(answers["order_id"])
     opened = last["opened_at"].to_numpy()

@@ -32,8 +32,6 @@ ORDERS_FROM = (1, 3, 6)
 FEWEST = 10
 #: The chance with which a test should find what is there.
 POWER = 0.8
-#: What matched customers agree in, where it is known.
-USUAL = ("tier", "region", "customer_type")
 
 
 @dataclass(frozen=True, repr=False)
@@ -143,7 +141,9 @@ def paradox(
     60-77. Iacus, S. M., King, G. and Porro, G. (2012), Political Analysis 20, 1-24.
     """
     _check(well, hours, days, about)
-    found = incident_answers(crm, well=tuple(well), hours=hours, days=days, about=about)
+    found = incident_answers(
+        crm, well=tuple(well), hours=hours, days=days, about=about, match=match
+    )
     frame = found.frame
     groups = frame["group"].value_counts()
     if not groups.get("well", 0) or not groups.get(NONE, 0):
@@ -153,8 +153,7 @@ def paradox(
                 "incident: a paradox can be neither found nor ruled out."
             ).format(well=number(groups.get("well", 0)), none=number(groups.get(NONE, 0)))
         )
-    chosen = _known(crm, frame, match)
-    classes = _classes(frame, chosen)
+    classes = _classes(frame, found.match)
     earlier = _earlier(frame)
     rows = [
         {"group": name} | _compared(frame, classes, name) | _changed(frame, earlier, classes, name)
@@ -167,7 +166,7 @@ def paradox(
         tuple(well),
         hours,
         days,
-        tuple(chosen),
+        found.match,
         _balance(frame, classes),
         frame.loc[_pair(frame, "well"), ["group", "overall", "weight"]].join(classes),
         found,
@@ -190,24 +189,6 @@ def _check(well: Sequence[str], hours: float, days: int, about: str | None) -> N
         raise CrmlabError(
             _("about is 'order' or 'customer'; it is {value}.").format(value=repr(about))
         )
-
-
-def _known(crm: Workspace, frame: pd.DataFrame, match: Sequence[str] | None) -> list[str]:
-    """The columns of customers to match on, put into `frame`."""
-    chosen = []
-    for name in USUAL if match is None else match:
-        if crm.has("customers", "customer_id", name):
-            known = crm.customers.drop_duplicates("customer_id").set_index("customer_id")[name]
-            frame[name] = frame["customer_id"].map(known)
-            if frame[name].notna().any():
-                chosen.append(name)
-        elif match is not None:
-            raise UnknownName(
-                _("Customers cannot be matched on {column}: they have no such column.").format(
-                    column=name
-                )
-            )
-    return chosen
 
 
 def _classes(frame: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:

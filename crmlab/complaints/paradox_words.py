@@ -179,7 +179,10 @@ class Words(Result):
     def _verdict_words(self) -> str:
         row = self._row("well")
         if row is None or np.isnan(row["difference_low"]):
-            return _("These are too few customers for an interval, so nothing is decided.")
+            return _(
+                "An interval cannot be given: too few customers, or answers that do not vary. So "
+                "nothing is decided."
+            )
         said = {
             1: _(
                 "That is the service-recovery paradox: recovered customers are more satisfied than "

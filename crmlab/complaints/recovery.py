@@ -71,6 +71,8 @@ class Recovery(Result):
 
     def title(self) -> str:
         best = self.table[self.table["associated"].fillna(False).astype(bool)]
+        if self.table["associated"].isna().all():
+            return _("What goes with a better answer cannot be told from these complaints")
         if best.empty:
             return _("No way of handling goes with a better answer beyond chance")
         row = best.loc[np.log(best["odds_ratio"]).abs().idxmax()]

@@ -139,7 +139,25 @@ def test_of_few_customers_nothing_is_judged():
     )
     result = compensation(crm)
     assert result.table["difference_low"].isna().all()
-    assert "shows no difference beyond chance" in result.title()
+    assert result.title() == "Whether compensation satisfies cannot be told from these answers"
+    assert "An interval cannot be given" in result.reading()
+
+
+def test_where_nothing_varies_no_interval_is_claimed():
+    result = compensation(workspace(cell(30, 30, True), cell(30, 0, False)))
+    assert result.table["difference"].tolist() == [1, 1, 1, 1]
+    assert result.table["difference_low"].isna().all()
+    assert "cannot be told" in result.title()
+
+
+def test_like_with_like_there_may_be_no_difference():
+    crm = workspace(
+        cell(30, 27, True), cell(270, 243, False), cell(270, 54, True, "high"),
+        cell(30, 6, False, "high"),
+    )  # fmt: skip
+    result = compensation(crm)
+    assert result.table.set_index("comparison").loc["naive", "difference_high"] < 0
+    assert result.title().endswith("shows no difference beyond chance")
 
 
 def test_without_severity_like_is_not_compared_with_like():

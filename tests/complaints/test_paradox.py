@@ -133,8 +133,11 @@ def test_no_paradox_and_not_to_be_told_are_not_the_same():
     assert open_.title().startswith("Whether there is a recovery paradox cannot be told")
     assert "neither found nor ruled out" in open_.reading()
     few = paradox(company_of([5, 4, 5], [3, 2] * 20))
-    assert "too few customers for an interval" in few.reading()
+    assert "too few customers, or answers that do not vary" in few.reading()
     few.plot()
+    alike = paradox(company_of([4] * 20, [4] * 40))
+    assert alike.title() == open_.title()
+    assert "So nothing is decided" in alike.reading()
 
 
 def test_the_smallest_difference_that_would_be_found_is_that_of_a_t_test():
@@ -190,6 +193,8 @@ def test_what_cannot_be_asked_is_said():
         paradox(crm, days=3)
     with pytest.raises(CrmlabError, match="about is 'order' or 'customer'; it is 'next'"):
         paradox(crm, about="next")
+    with pytest.raises(CrmlabError, match=r"about = 'order' needs the orders"):
+        paradox(workspace([], [complaint(1)], [answer(1)]), about="order")
     with pytest.raises(UnknownName, match="cannot be matched on tier"):
         paradox(crm, match=["tier"])
     with pytest.raises(NotEnoughData, match="of 0 well recovered and 2 customers"):

@@ -149,7 +149,7 @@ def test_what_is_not_known_is_left_out_and_nothing_is_claimed():
     assert result.table.empty
     assert "there is nothing to compare" in result.reading()
     assert "cannot be fitted" in result.reading()
-    assert result.title() == "No way of handling goes with a better answer beyond chance"
+    assert result.title() == "What goes with a better answer cannot be told from these complaints"
     result.plot()
     with pytest.raises(NotEnoughData, match="After no complaint is it known how satisfied"):
         recovery(workspace([complaint(1, satisfaction_after=None)]))
