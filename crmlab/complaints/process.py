@@ -31,6 +31,7 @@ from crmlab.complaints.steps import (
     spans,
     stage_name,
     stage_names,
+    within_sentence,
 )
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
@@ -108,13 +109,15 @@ class Process(Result):
         if self.by:
             return self._title_of_groups()
         row = self._row(self.stage)
-        if not row["share"] > 0:
+        if not 0 < row["share"] < 1:
             return _("How long each stage of a complaint takes")
         return _("{stage} takes {share} of the {hours} to a resolution").format(
             stage=stage_name(self.stage), share=percent(row["share"], 0), hours=self._total()
         )
 
     def _title_of_groups(self) -> str:
+        if self.table["stands_out"].isna().all():
+            return _("{stage}: the groups cannot be compared").format(stage=stage_name(self.stage))
         apart = self.table[self.table["stands_out"].fillna(False).astype(bool)]
         if apart.empty:
             return _("{stage}: no group stands out").format(stage=stage_name(self.stage))
@@ -210,7 +213,7 @@ class Process(Result):
                 for _i, row in self.table.head(MOST_DRAWN).iterrows()
             ]
             return _("Dots with intervals, median hours of {stage}: {groups}.").format(
-                stage=stage_name(self.stage), groups=_("; ").join(said)
+                stage=within_sentence(self.stage), groups=_("; ").join(said)
             )
         return _("A bar for each stage, one after the other on an axis of hours. {stages}.").format(
             stages=self._listed(self._usual())
@@ -242,21 +245,31 @@ class Process(Result):
                 "Of no case are all times up to the resolution known, so what share of the time a "
                 "stage takes cannot be said."
             )
-        said = ngettext(
-            "{count} case that went straight through the stages took {total} to its resolution; "
-            "{stage} took {share} of this.",
+        took = ngettext(
+            "{count} case that went straight through the stages took {total} to its resolution.",
             "{count} cases that went straight through the stages took {total} on average to their "
-            "resolution; {stage} took {share} ({low} to {high}) of this.",
+            "resolution.",
             self.resolved,
-        ).format(
-            count=number(self.resolved),
-            total=self._total(),
-            stage=stage_name(self.stage),
-            **{name: percent(row[name]) for name in ("share", "low", "high")},
+        ).format(count=number(self.resolved), total=self._total())
+        recorded = int((self._usual()["stage"] != AFTERWARDS).sum())
+        if recorded == 1 or not row["share"] > 0:
+            return took
+        return f"{took} {self._share(row)}"
+
+    def _share(self, row: pd.Series) -> str:
+        share = percent(row["share"])
+        if np.isfinite([row["low"], row["high"]]).all():
+            share = _("{value} ({low} to {high})").format(
+                value=share, low=percent(row["low"]), high=percent(row["high"])
+            )
+        said = (
+            _("{stage} took {share} of this, most of the time.")
+            if row["share"] > 0.5
+            else _("{stage} took {share} of this; no other stage takes more.")
+            if row["share"] >= self._usual()["share"].max()
+            else _("{stage} took {share} of this.")
         )
-        if row["share"] < self._usual()["share"].max():
-            return said
-        return said + " " + _("That is where most of the time goes.")
+        return said.format(stage=stage_name(self.stage), share=share)
 
     def _medians(self) -> str:
         late = [
@@ -279,14 +292,14 @@ class Process(Result):
             return _(
                 "Whether groups differ in {stage} cannot be told: there is but one, or none has "
                 "cases of {fewest} customers and others to compare them with."
-            ).format(stage=stage_name(self.stage), fewest=number(FEWEST))
+            ).format(stage=within_sentence(self.stage), fewest=number(FEWEST))
         apart = self.table[self.table["stands_out"].fillna(False).astype(bool)]
         judged = number(int(self.table["stands_out"].notna().sum()))
         if apart.empty:
             return _(
                 "In {stage} no group differs from the others together by more than chance would "
                 "bring about among {groups} groups."
-            ).format(stage=stage_name(self.stage), groups=judged)
+            ).format(stage=within_sentence(self.stage), groups=judged)
         named = [
             _("{group} {median}").format(
                 group=group_name(self.by, row[self.by]), median=median_words(row)
@@ -296,7 +309,7 @@ class Process(Result):
         return _(
             "In {stage} these differ from the others together by more than chance would bring "
             "about among {groups} groups: {named}. They may have had other cases."
-        ).format(stage=stage_name(self.stage), groups=judged, named=_("; ").join(named))
+        ).format(stage=within_sentence(self.stage), groups=judged, named=_("; ").join(named))
 
     def _first_contact(self) -> str:
         quick = self.stages[self.stages["way"] == "first_contact"].set_index("stage")
@@ -310,7 +323,7 @@ class Process(Result):
             self.first_contact,
         ).format(
             count=number(self.first_contact),
-            stage=stage_name(self.stage),
+            stage=within_sentence(self.stage),
             median=hours_words(quick.loc[self.stage, "median"]),
         )
         own, mixed = self._row(self.stage)["median"], self.mixed[self.stage]

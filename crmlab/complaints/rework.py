@@ -12,7 +12,14 @@ from crmlab.complaints import rework_picture
 from crmlab.complaints.cases import Cases, cases
 from crmlab.complaints.durations import hours_between
 from crmlab.complaints.moves import first_exits, main_loop, move_table, moves_of
-from crmlab.complaints.steps import CONFIDENCE, clusters_of, end_of, stage_name, stage_names
+from crmlab.complaints.steps import (
+    CONFIDENCE,
+    clusters_of,
+    end_of,
+    stage_name,
+    stage_names,
+    within_sentence,
+)
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, money, ngettext, number, percent
 from crmlab.show import charts
@@ -127,8 +134,8 @@ class Rework(Result):
 
     def _ends(self) -> dict[str, str]:
         return {
-            "origin": rework_picture.within(self.loop[0]),
-            "destination": rework_picture.within(self.loop[1]),
+            "origin": within_sentence(self.loop[0]),
+            "destination": within_sentence(self.loop[1]),
         }
 
     def _loops(self) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.complaints.moves import ORDER, REOPEN
 from crmlab.complaints.steps import stage_name
-from crmlab.language import _, current_language, number
+from crmlab.language import _, number
 from crmlab.show import charts
 
 if TYPE_CHECKING:
@@ -90,15 +90,3 @@ def _arrow(axes: Axes, start: float, end: float, width: float, colour: str, labe
         )
     )  # fmt: skip
     axes.text(*at, label, ha=side, va="center", color=colour, fontsize=10)
-
-
-def within(stage: str) -> str:
-    """A stage in the middle of a sentence: small in English.
-
-    Examples
-    --------
-    >>> within("investigate")
-    'investigation'
-    """
-    name = stage_name(stage)
-    return name.lower() if current_language() == "en" and name != stage else name

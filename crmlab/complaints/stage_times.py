@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,10 +133,19 @@ def by_group(
         inside = codes == code
         rows.append({by: name} | _times(span[inside], customers[inside]))
         few = len(np.unique(customers[inside])) < FEWEST or np.isnan(middle)
-        apart = weighted.contrast(longer, inside, ~inside, clusters=customers)
-        chances.append(np.nan if few else apart.chance)
+        chances.append(np.nan if few else _chance(longer, inside, customers))
     table = pd.DataFrame(rows).assign(stands_out=holding(chances, 1 - CONFIDENCE))
     return table.sort_values("median", ascending=False, kind="stable", ignore_index=True)
+
+
+def _chance(longer: pd.Series, inside: NDArray[np.bool_], customers: NDArray[np.int64]) -> float:
+    """Probability by chance that so many more, or fewer, of a group took longer than usual."""
+    apart = weighted.contrast(longer, inside, ~inside, clusters=customers)
+    if apart.error > 0 or np.isnan(apart.error):
+        return apart.chance
+    # No customer differs from its side: alike, or apart as one of all ways to deal them out.
+    own, others = (len(np.unique(customers[side])) for side in (inside, ~inside))
+    return 1.0 if apart.value == 0 else min(1.0, 2 / math.comb(own + others, own))
 
 
 def faults_of(lasted: dict[str, pd.DataFrame]) -> pd.Series:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from crmlab.complaints.durations import HOUR, hours_between
-from crmlab.language import _, number
+from crmlab.language import _, current_language, number
 from crmlab.stats.clustered import Estimate
 from crmlab.stats.survival import influence, kaplan_meier, quantile
 
@@ -178,6 +178,18 @@ def stage_names() -> dict[str, str]:
 def stage_name(stage: str) -> str:
     """What a stage is called; a code that is not of the model stands as it is."""
     return stage_names().get(stage, stage)
+
+
+def within_sentence(stage: str) -> str:
+    """A stage in the middle of a sentence: small in English.
+
+    Examples
+    --------
+    >>> within_sentence("investigate")
+    'investigation'
+    """
+    name = stage_name(stage)
+    return name.lower() if current_language() == "en" else name
 
 
 def hours_words(hours: float) -> str:

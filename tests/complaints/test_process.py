@@ -102,6 +102,8 @@ def test_groups_are_compared_in_the_slowest_stage_and_small_ones_are_not_judged(
     assert found.title() == "Investigation takes 35.0 h with A, 30.0 h with all"
     assert "They may have had other cases." in found.reading()
     assert "dots" in found.alt().lower()
+    apart = process(workspace([*slow, *fast]), by="owner")
+    assert apart.table["stands_out"].tolist() == [True, True]
     alike = process(workspace([complaint(n, owner="AB"[n % 2]) for n in range(20)]), by="owner")
     assert alike.title() == "Investigation: no group stands out"
 
@@ -151,6 +153,27 @@ def test_one_case_and_none_resolved_make_true_sentences():
     none.plot()
     with language.speaking("zh_CN"):
         assert one.reading()
+
+
+def test_what_took_no_time_or_one_stage_alone_has_no_share_in_words():
+    none = process(workspace([complaint(n, 0, 0, 0) for n in range(3)]))
+    assert none.title() == "How long each stage of a complaint takes"
+    assert "took 0 min on average to their resolution.\n" in none.reading()
+    rows = [complaint(n) for n in range(3)]
+    for row in rows:
+        del row["first_response_at"], row["investigated_at"]
+    alone = process(workspace(rows))
+    assert alone.title() == "How long each stage of a complaint takes"
+    assert "took 14.0 h on average to their resolution.\n" in alone.reading()
+    third = process(workspace([complaint(n, 4, 8, 12) for n in range(3)]))
+    assert "no other stage takes more." in third.reading()
+
+
+def test_groups_of_one_customer_cannot_be_compared():
+    rows = [complaint(n, owner="AB"[n % 2], customer_id="C") for n in range(20)]
+    found = process(workspace(rows), by="owner")
+    assert found.title() == "Investigation: the groups cannot be compared"
+    assert "Whether groups differ in investigation cannot be told" in found.reading()
 
 
 def test_hours_are_written_in_minutes_where_they_are_few():
