@@ -202,7 +202,10 @@ def causes_of(crm: Workspace, faults: Mapping[str, str]) -> Found:
         return np.bincount(cell, values, minlength=shape[0] * shape[1]).astype(float).reshape(shape)
 
     sums, known = _costs(frame, spread)
-    exposure = orders.reindex(everyone).fillna(0).to_numpy(float)
+    exposure = orders.reindex(everyone).fillna(0).to_numpy(float, copy=True)
+    if by_orders and exposure.sum() > 0:
+        # Orders of nobody who is named count too: complaints of nobody who is named do.
+        exposure *= float(workspace.query("order_counts")["orders"].iloc[0]) / exposure.sum()
     # Who complained and has no order in the data counts among the complaints all the same.
     exposure = np.maximum(exposure, 1e-9) if by_orders else np.full(shape[0], _days(crm) / shape[0])
     lost, followed, ratios = _lost(crm, workspace, frame, everyone, list(names), faults)

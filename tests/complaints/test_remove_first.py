@@ -63,6 +63,12 @@ def test_less_than_a_year_of_orders_is_scaled_to_a_year():
     assert row["yearly"] == pytest.approx(365 / 183)
 
 
+def test_orders_and_complaints_without_a_customer_count_in_the_rate():
+    orders = [order(n, ("A", None)[n % 2], "2025-01-01") for n in range(10)]
+    told = [complaint(1), complaint(2, customer=None)]
+    assert row_of(remove_first(workspace(told, orders=orders)), "damage")["yearly"] == 2
+
+
 def test_what_an_open_complaint_will_be_compensated_with_is_not_taken_for_nothing():
     closed = {"resolved_at": "2025-06-09"}
     told = [
