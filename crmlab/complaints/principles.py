@@ -9,21 +9,17 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.cases import cases
-from crmlab.complaints.clusters import clusters
-from crmlab.complaints.principle_values import PRINCIPLES, Judged, Values, judged, training
+from crmlab.complaints.principle_figures import Figures
+from crmlab.complaints.principle_values import PRINCIPLES, judged, training
 from crmlab.complaints.principles_page import CONFIDENCE, FEWEST, Principles
-from crmlab.complaints.promises import KEPT
 from crmlab.complaints.record import record_fields
-from crmlab.complaints.waits import curve_of, waits
+from crmlab.complaints.waits import waits
 from crmlab.data import model
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
 from crmlab.show.columns import model_column
 from crmlab.show.result import Context, measure
-from crmlab.stats import clustered, weighted
-from crmlab.stats.intervals import intraclass_correlation
 from crmlab.stats.multiplicity import holding
-from crmlab.stats.survival import quantile
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -124,18 +120,14 @@ def principles(
     known = judged(crm, frame, days, record_fields() if fields is None else fields, CONFIDENCE)
     if not any(each.trials.any() for each in known.values.values()):
         raise NotEnoughData(_("No complaint can be judged by any of the five principles."))
-    waiting = _waiting(crm, by)
+    figures = Figures(frame, known, _waiting(crm), FEWEST, CONFIDENCE)
     everybody = np.ones(len(frame), bool)
-    overall = pd.DataFrame(_rows(known.values, everybody, frame, aims))
-    beside = [_beside(known, everybody, frame, waiting, None, by)]
-    table = overall
+    overall = _table(figures.shares(everybody), aims)
+    beside, table = [figures.beside(everybody)], overall
     if by:
-        table = _by_group(frame, known.values, by, aims)
-        groups = table[by].drop_duplicates()
-        beside += [
-            {by: name} | _beside(known, _members(frame, by, name), frame, waiting, name, by)
-            for name in groups
-        ]
+        groups, codes = _in_order(frame[by], by)
+        table = _table(_by_group(figures, groups, codes, by), aims)
+        beside += [{by: name} | figures.beside(codes == place) for place, name in enumerate(groups)]
     return Principles(
         table,
         Context.of(crm),
@@ -168,112 +160,43 @@ def _aims(targets: Mapping[str, float] | None) -> dict[str, float]:
     return TARGETS | given
 
 
-def _rows(
-    values: Mapping[str, Values],
-    member: Any,
-    frame: pd.DataFrame,
-    aims: Mapping[str, float],
-) -> list[dict[str, Any]]:
-    cluster = clusters(frame["customer_id"])
-    rows = []
-    for name in PRINCIPLES:
-        each = values[name]
-        alike = intraclass_correlation(
-            np.bincount(cluster, each.hits), np.bincount(cluster, each.trials),
-            np.zeros(int(cluster.max()) + 1, int),
-        )  # fmt: skip
-        share = clustered.share(
-            np.bincount(cluster[member], each.hits[member]),
-            np.bincount(cluster[member], each.trials[member]),
-            correlation=alike,
-            confidence=CONFIDENCE,
-        )
-        some = each.trials[member] > 0
-        rows.append(
-            {
-                "principle": name,
-                "complaints": int(some.sum()),
-                "share": share.value,
-                "low": share.low,
-                "high": share.high,
-                "target": aims[name],
-                "left_out": int((~some).sum()),
-            }
-        )
-    return rows
+def _table(rows: list[dict[str, Any]], aims: Mapping[str, float]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    place = list(table.columns).index("high") + 1
+    table.insert(place, "target", table["principle"].map(aims))
+    return table.astype({"stands_out": "boolean"}) if "stands_out" in table else table
 
 
-def _by_group(
-    frame: pd.DataFrame, values: Mapping[str, Values], by: str, aims: Mapping[str, float]
-) -> pd.DataFrame:
-    cluster = clusters(frame["customer_id"])
+def _by_group(figures: Figures, groups: list[Any], codes: Any, by: str) -> list[dict[str, Any]]:
+    """A row per group and principle, with whether the group differs from all others."""
     rows, chances = [], []
-    for name in _in_order(frame[by], by):
-        member = _members(frame, by, name)
-        rows += [{by: name} | row for row in _rows(values, member, frame, aims)]
-        chances += [_chance(values[each], member, cluster) for each in PRINCIPLES]
-    return pd.DataFrame(rows).assign(stands_out=holding(chances, 1 - CONFIDENCE))
+    for place, name in enumerate(groups):
+        member = codes == place
+        rows += [{by: name} | row for row in figures.shares(member)]
+        chances += [figures.chance(each, member) for each in PRINCIPLES]
+    apart = holding(chances, 1 - CONFIDENCE)
+    return [row | {"stands_out": found} for row, found in zip(rows, apart, strict=True)]
 
 
-def _in_order(groups: pd.Series, by: str) -> list[Any]:
-    """The groups: those with codes in the order of the model, others sorted, not given last."""
+def _in_order(values: pd.Series, by: str) -> tuple[list[Any], Any]:
+    """The groups, and the number of the group of each complaint.
+
+    Groups with codes come in the order of the model, others sorted, those not given last.
+    """
     column = model_column(by) or model.Column(by, "text", by, by, "")
-    known = sorted(groups.dropna().unique(), key=lambda value: (str(type(value)), value))
+    known = sorted(values.dropna().unique())
     codes = list(column.codes)
     known.sort(key=lambda value: codes.index(value) if value in codes else len(codes))
-    return [*known, *([None] if groups.isna().any() else [])]
+    places = pd.Categorical(values, categories=known).codes.astype(int)
+    missing = values.isna().to_numpy()
+    places[missing] = len(known)
+    return [*known, *([None] if missing.any() else [])], places
 
 
-def _members(frame: pd.DataFrame, by: str, name: Any) -> Any:
-    found = frame[by].isna() if pd.isna(name) else frame[by] == name
-    return found.fillna(False).to_numpy(bool)
-
-
-def _chance(values: Values, member: Any, cluster: Any) -> float:
-    """Probability by chance of the group's difference from all others; NaN if not judged."""
-    used = values.trials > 0
-    sides = (used & member, used & ~member)
-    if min(len(np.unique(cluster[side])) for side in sides) < FEWEST:
-        return float("nan")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = values.hits / values.trials
-    return weighted.contrast(share, *sides, weights=values.trials, clusters=cluster).chance
-
-
-def _waiting(crm: Workspace, by: str | None) -> pd.DataFrame | None:
+def _waiting(crm: Workspace) -> pd.DataFrame | None:
     if not crm.has("complaints", "first_response_at"):
         return None
     try:
-        return waits(crm, "first_response", by).frame
+        return waits(crm, "first_response").frame
     except NotEnoughData:
         return None
-
-
-def _beside(
-    known: Judged,
-    member: Any,
-    frame: pd.DataFrame,
-    waiting: pd.DataFrame | None,
-    name: Any,
-    by: str | None,
-) -> dict[str, float]:
-    """What goes with the five shares: as counts, ratios and hours."""
-    again, verdicts = known.repeats, known.promises[member]
-    expected = float(again.expected[member].sum())
-    came_back = int(again.again[member].sum())
-    due = known.values["timeliness"].trials[member].sum()
-    for_good = (verdicts == KEPT) & frame.loc[member, "reopened_at"].isna()
-    full = known.record.required[member] == known.record.filled[member]
-    hours = np.nan
-    if waiting is not None:
-        part = waiting if name is None else waiting[_members(waiting, by or "", name)]
-        hours = quantile(curve_of(part)).value if len(part) else np.nan
-    return {
-        "repeats": came_back,
-        "expected_repeats": expected,
-        "ratio": came_back / expected if expected else np.nan,
-        "complete_records": float(full.mean()),
-        "handovers": float(frame.loc[member, "reassignments"].astype(float).mean()),
-        "kept_for_good": float(for_good.sum() / due) if due else np.nan,
-        "median_hours": hours,
-    }

@@ -93,6 +93,11 @@ class Times(Result):
                 "All times are in a possible order; {count} are missing",
                 missing,
             ).format(count=number(missing))
+        given = int(self.table["given"].sum())
+        if given < len(self.table):
+            return _(
+                "The data have times of {given} of {steps} steps; none is missing or out of order"
+            ).format(given=number(given), steps=number(len(self.table)))
         return _("No time is missing, and all are in a possible order")
 
     def plot(self, ax: Axes | None = None) -> Axes:

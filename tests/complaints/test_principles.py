@@ -189,7 +189,7 @@ def test_groups_are_judged_from_five_customers_on_and_named_in_order():
         {"customer_id": one["customer_id"], "tier": one["customer_id"].rstrip("0123456789")}
         for one in rows
     ]
-    rows.append(complaint(900, customer_id=None))
+    rows.append(complaint(900, customer_id=None, first_response_at="2025-06-01 15:00"))
     result = principles(workspace(rows, customers=customers), by="tier")
     timely = result.table[result.table["principle"] == "timeliness"]
     assert timely["tier"].fillna("none").tolist() == ["key", "potential", "general", "none"]
@@ -198,6 +198,9 @@ def test_groups_are_judged_from_five_customers_on_and_named_in_order():
     assert result.title() == "Groups differ in: Timeliness"
     assert "Key in Timeliness (25.0%, all" in result.reading()
     assert len(result.beside) == 5
+    hours = result.beside["median_hours"]
+    assert np.isnan(hours.iloc[1])  # of whom no answer is known
+    assert hours.iloc[4] == 6
 
 
 def test_wrong_options_are_named():

@@ -52,7 +52,11 @@ def test_a_step_is_missing_where_a_later_one_is_known_and_else_not_yet():
 
 def test_a_promise_that_only_the_rules_make_is_missing():
     rows = [complaint(1, due_at="2025-03-04 09:00"), complaint(2, due_at=None)]
-    assert counts(times(workspace(rows)), "due") == [1, 0, 1, 0, 0]
+    result = times(workspace(rows))
+    assert counts(result, "due") == [1, 0, 1, 0, 0]
+    assert result.title() == "All times are in a possible order; 1 is missing"
+    bare = times(workspace([complaint(1)]))
+    assert bare.title() == ("The data have times of 1 of 9 steps; none is missing or out of order")
 
 
 def test_impossible_times_are_named_by_pair_against_the_last_known_step():
