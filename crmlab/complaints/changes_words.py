@@ -123,7 +123,7 @@ class Changes(Result):
         )  # fmt: skip
         left = (first + last) / 2 > start + 0.55 * (end - start)
         axes.annotate(
-            _("{complaints} for {expected}").format(
+            _("{complaints} for {expected} expected").format(
                 complaints=number(row["complaints"]), expected=number(row["expected_count"], 1)
             ),
             (first if left else last, place), xytext=(-5 if left else 5, 0),
@@ -139,7 +139,7 @@ class Changes(Result):
 
     def alt(self) -> str:
         parts = [
-            _("{name} {first} to {last}, {complaints} for {expected}").format(
+            _("{name} {first} to {last}, {complaints} for {expected} expected").format(
                 name=self.name(row),
                 first=day(row["begins_on"]),
                 last=day(row["ends_on"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,8 +50,8 @@ def control(
     where: Choice = None,
     every: Literal["week", "month"] = "week",
     dated: Literal["opened", "ordered"] = "opened",
-    until: str | None = None,
-    since: str | None = None,
+    until: str | date | None = None,
+    since: str | date | None = None,
     limits: Limits | str | Path | None = None,
     laney: bool = False,
     smoothing: float = 0.2,
@@ -78,9 +79,9 @@ def control(
     dated : {"opened", "ordered"}
         Whether a complaint counts when it was opened, or when its order was placed, so that
         complaints and orders of a period belong together.
-    until : str, optional
+    until : str or date, optional
         Last day of phase I; by default that of the first half of the periods.
-    since : str, optional
+    since : str or date, optional
         First day that is charted.
     limits : Limits or path, optional
         Held limits, or the file they were saved to, instead of a phase I.
@@ -212,7 +213,7 @@ def _outcome(crm: Workspace, frame: pd.DataFrame, share: str) -> pd.Series:
     return kept.mask(unknown)
 
 
-def _first_phase(rows: pd.DataFrame, gathered: Gathered, until: str | None) -> np.ndarray:
+def _first_phase(rows: pd.DataFrame, gathered: Gathered, until: str | date | None) -> np.ndarray:
     last = pd.Series(gathered.last_days(), gathered.starts)
     ends = rows["begins_on"].map(last)
     if until is None:

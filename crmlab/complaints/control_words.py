@@ -274,7 +274,11 @@ class ControlChart(Result):
             )
         if len(rows) > NAMED:
             more = len(rows) - NAMED
-            parts.append(ngettext("{count} more", "{count} more", more).format(count=number(more)))
+            parts.append(
+                ngettext("{count} further point", "{count} further points", more).format(
+                    count=number(more)
+                )
+            )
         return _("; ").join(parts)
 
     # --- the sentences
@@ -436,7 +440,7 @@ class ControlChart(Result):
         ).format(expected=number(expected, 1))
 
     def _left_out(self) -> str:
-        said = [self.gathered.dating(), counted(self.gathered.exclusions)]
+        said = [self._dating(), counted(self.gathered.exclusions)]
         if self.skipped:
             said.append(
                 ngettext(
@@ -445,7 +449,12 @@ class ControlChart(Result):
                     self.skipped,
                 ).format(count=number(self.skipped))
             )
-        return " ".join(said)
+        return " ".join(one for one in said if one)
+
+    def _dating(self) -> str:
+        if self.value == "per_1000" or self.gathered.dated == "ordered":
+            return self.gathered.dating()
+        return _("A complaint counts when it was opened.")
 
     def _define(self) -> Definition:
         texts = {
@@ -470,9 +479,7 @@ class ControlChart(Result):
                 "{constant} Run rules: {rules}. Low and high are the 95% interval of a point by "
                 "itself, not the chart's limits. Periods that are not whole have no point. {dated} "
                 "False signals are counted on drawn charts on which nothing changes."
-            ).format(
-                constant=self._constant(), rules=", ".join(self.rules), dated=self.gathered.dating()
-            ),
+            ).format(constant=self._constant(), rules=", ".join(self.rules), dated=self._dating()),
             source=self.context.source,
             exclusions=self.gathered.exclusions,
         )

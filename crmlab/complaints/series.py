@@ -132,6 +132,13 @@ def gather(
         times = frame["ordered_at"]
         gone.append(of_complaints(_("day of the order not known"), int(times.isna().sum())))
         frame = frame[times.notna()]
+        if frame.empty:
+            raise NotEnoughData(
+                _(
+                    "No complaint names an order whose day is known; date complaints by their "
+                    'opening: dated = "opened".'
+                )
+            )
         wait = _wait(frame)
         times = frame["ordered_at"]
     starts, end = whole_periods(crm, times.min(), every, wait)

@@ -220,6 +220,9 @@ def test_what_cannot_be_asked_is_said():
         control(crm, chart="c", laney=True)
     with pytest.raises(NotEnoughData, match="at least 2 points in phase I; there are 1"):
         control(crm, until="2025-01-12")
+    strangers = workspace(STEADY, order_id="not ours")
+    with pytest.raises(NotEnoughData, match="No complaint names an order whose day is known"):
+        control(strangers, dated="ordered")
     with pytest.raises(NotEnoughData, match="no period to chart"):
         control(crm, since="2030-01-01")
     with pytest.raises(NotEnoughData, match="no whole month"):
