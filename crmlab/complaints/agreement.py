@@ -193,9 +193,6 @@ class LabelAgreement(Result):
     def value_labels(self) -> dict[str, dict[str, str]]:
         return {"label": {name: group_name(self.label, name) for name in self.table["label"]}}
 
-    def formats(self) -> dict[str, str]:
-        return {"first": "integer", "second": "integer"}
-
     def title(self) -> str:
         if np.isnan(self.overall.kappa):
             return _("The two codings know but one label")
@@ -319,8 +316,8 @@ def label_agreement(
     Returns
     -------
     LabelAgreement
-        `.table` has a row per label, the commonest first: label, first (texts given it by the
-        first), second, texts (by both), share (specific agreement), low, high, judged.
+        `.table` has a row per label, the commonest first: label, by_first (texts given it by the
+        first), by_second, texts (by both), share (specific agreement), low, high, judged.
 
     Raises
     ------
@@ -393,5 +390,5 @@ def _by_label(both: pd.DataFrame) -> pd.DataFrame:
             (name, one.sum(), other.sum(), (one & other).sum(), made.value, made.low, made.high,
              bool(judged))
         )  # fmt: skip
-    columns = ["label", "first", "second", "texts", "share", "low", "high", "judged"]
+    columns = ["label", "by_first", "by_second", "texts", "share", "low", "high", "judged"]
     return pd.DataFrame(rows, columns=columns)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crmlab.complaints.cases import cases, of_complaints
 from crmlab.complaints.words import normalised
+from crmlab.errors import CrmlabError
 from crmlab.language import _
 from crmlab.show.once import once
 from crmlab.show.result import Exclusion
@@ -52,10 +53,21 @@ def texts_of(crm: Workspace, label: str) -> Texts:
     Returns
     -------
     Texts
+
+    Raises
+    ------
+    CrmlabError
+        If the column of the label holds numbers, times, or yes and no.
     """
     labelled = crm.has("complaints", label)
     found = cases(crm, by=["text", label] if labelled else "text")
     frame = found.frame
+    if labelled and not pd.api.types.is_string_dtype(frame[label]):
+        raise CrmlabError(
+            _(
+                "complaints.{label} holds no words; a label is a column such as kind or cause."
+            ).format(label=label)
+        )
     plain = frame["text"].map(normalised, na_action=None)
     frame = pd.DataFrame(
         {
@@ -63,7 +75,7 @@ def texts_of(crm: Workspace, label: str) -> Texts:
             "customer": _numbered(frame["customer_id"]),
             "text": frame["text"],
             "plain": plain,
-            "recorded": frame[label].map(str, na_action="ignore") if labelled else None,
+            "recorded": frame[label].astype("object") if labelled else None,
         }
     )
     empty = of_complaints(_("no text"), int((plain == "").sum()))

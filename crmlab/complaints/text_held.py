@@ -25,6 +25,8 @@ Features = Literal["words", "characters"]
 FEATURES = ("words", "characters")
 #: Of more texts so many are drawn at random.
 MOST = 6000
+#: So many labels are learnt, the commonest; the texts of others are left out.
+MOST_LABELS = 40
 #: A classifier needs so many texts, and two labels with so many wordings.
 LEAST = 50
 #: One in so many customers, and one in so many wordings, is held out at a time.
@@ -74,10 +76,17 @@ def checked(crm: Workspace, label: str, features: str) -> None:
 
 
 def labelled_texts(crm: Workspace, label: str, seed: int) -> Held:
-    """The texts that have a label, and their wordings; nothing held out yet."""
+    """The texts that have one of the commonest labels, and their wordings; nothing held out yet."""
     base = texts_of(crm, label)
     frame = base.frame[base.frame["recorded"].notna()].reset_index(drop=True)
     counts = {_("label not recorded"): len(base.frame) - len(frame)}
+    sizes = frame["recorded"].value_counts()
+    common = sorted(sizes.index, key=lambda name: (-sizes[name], name))[:MOST_LABELS]
+    rare = ~frame["recorded"].isin(common)
+    counts[_("label not among the {most} commonest").format(most=number(MOST_LABELS))] = int(
+        rare.sum()
+    )
+    frame = frame[~rare].reset_index(drop=True)
     if len(frame) > MOST:
         chosen = np.random.default_rng(seed).choice(len(frame), MOST, replace=False)
         counts[_("beyond those drawn at random")] = len(frame) - MOST
@@ -136,10 +145,13 @@ def held_out(crm: Workspace, label: str, features: str, seed: int) -> Held:
     names = np.sort(frame["recorded"].unique())
     truth = np.searchsorted(names, frame["recorded"].to_numpy(str))
     random = np.random.default_rng(seed)
+    # Where all is written by one customer there is no other to learn from.
+    alone = frame["customer"].eq(frame["customer"].iloc[0]).all()
+    who = frame.index if alone else frame["customer"]
     customers, wordings, first, second = (
         dealt(groups, truth, parts, random)
         for groups, parts in (
-            (frame["customer"], CUSTOMERS), (frame["wording"], WORDINGS),
+            (who, CUSTOMERS), (frame["wording"], WORDINGS),
             (frame.index, CUSTOMERS), (frame.index, WORDINGS),
         )
     )  # fmt: skip

@@ -147,6 +147,8 @@ def macro_scores(
     for one in clusters:
         code = pd.factorize(np.asarray(one))[0]
         many = int(code.max()) + 1
+        if many < 2:
+            continue
         sums = np.zeros((3, many, len(labels)))
         for at, part in enumerate(parts):
             np.add.at(sums[at], code, part)

@@ -18,7 +18,6 @@ from crmlab.show.result import (
     Definition,
     Exclusion,
     Result,
-    intervals_in_brackets,
     measure,
 )
 from crmlab.stats import weighted
@@ -142,14 +141,19 @@ class TextWays(Result):
             "{difference} percentage points ({low} to {high}). {intervals}"
         ).format(
             texts=number(self.texts),
-            intervals=intervals_in_brackets(CONFIDENCE),
+            intervals=_(
+                "In brackets: {confidence} confidence intervals, corrected for the number of "
+                "comparisons."
+            ).format(confidence=percent(CONFIDENCE, 0)),
             **self._written("mixed", "apart"),
         )
         row = self._pair("mixed", "apart")
-        if row["differs"] and row["difference"] > 0:
+        if not row["differs"]:
+            why = _("Whether near-copies flatter the classifier cannot be told from these texts.")
+        elif row["difference"] > 0:
             why = _("That much of the better figure is memory of near-copies.")
         else:
-            why = _("Near-copies do not show in the figure.")
+            why = _("Near-copies do not make the classifier look better here.")
         return _("{said} {why}").format(said=said, why=why)
 
     def _rules(self) -> str:
@@ -301,7 +305,8 @@ def _differences(
     for way, other in pairs:
         apart = (found[way] == recorded).astype(float) - (found[other] == recorded)
         made = [weighted.mean(apart, clusters=one, confidence=level) for one in clusters]
-        widest_ = max(made, key=lambda one: one.high - one.low)
+        # A single customer gives no interval; the wordings then do.
+        widest_ = max(made, key=lambda one: np.nan_to_num(one.high - one.low, nan=-1))
         differs = bool(widest_.low > 0 or widest_.high < 0)
         rows.append((way, other, *widest_[:3], differs))
     names = ["way", "compared_with", "difference", "low", "high", "differs"]

@@ -171,7 +171,28 @@ def test_any_labels_of_the_record_will_do():
     assert set(classify_texts(workspace(texts, named)).table["kind"]) == {"迟到", "态度"}
 
 
-def test_what_cannot_be_learnt_is_refused():
+def test_texts_of_a_single_customer_are_still_told_apart():
+    texts, labels = two_matters()
+    result = text_ways(workspace(texts, labels, ["C1"] * len(texts)))
+    assert result.table.set_index("way").loc["apart", "share"] > 0.95
+    assert result.differences["low"].notna().all()
+    assert "nan" not in result.reading().lower()
+    assert not classify_texts(workspace(texts, labels, ["C1"] * len(texts))).table["judged"].any()
+
+
+def test_of_very_many_labels_the_commonest_are_learnt():
+    texts, labels = two_matters()
+    rare = [f"rare {at}" for at in range(45)]
+    result = classify_texts(workspace([*texts, *rare], [*labels, *rare]))
+    assert len(result.table) == 40
+    assert result.definition.exclusions[0].words() == (
+        "7 complaints (label not among the 40 commonest)"
+    )
+
+
+def test_what_cannot_be_learnt_is_refused(company):
+    with pytest.raises(CrmlabError, match="first_contact_resolution holds no words"):
+        classify_texts(company, label="first_contact_resolution")
     texts, labels = two_matters()
     with pytest.raises(CrmlabError, match="'words' or 'characters'"):
         classify_texts(workspace(texts, labels), features="letters")
