@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def principles(
         training(frame, CONFIDENCE) if trained else None,
         by or "",
         days,
-        found.exclusions(),
+        replace(found, frame=frame.head(0)),
     )
 
 

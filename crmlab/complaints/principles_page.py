@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.cases import of_complaints
+from crmlab.complaints.cases import Cases, of_complaints
 from crmlab.complaints.principle_values import PRINCIPLES, Judged, Training
 from crmlab.complaints.principle_words import meanings, principle_names, reasons
 from crmlab.complaints.principles_picture import draw_groups, drawn_groups
@@ -48,8 +48,8 @@ class Principles(Result):
         Column of the groups; empty for none.
     days : int
         The same cause within so many days has come back.
-    aside : tuple of Exclusion
-        Left out of all principles.
+    aside : Cases
+        What was left out of all principles, without rows.
     """
 
     measure = "complaints.principles"
@@ -60,7 +60,7 @@ class Principles(Result):
     training: Training | None
     by: str
     days: int
-    aside: tuple[Exclusion, ...]
+    aside: Cases
 
     @property
     def repeats(self) -> pd.DataFrame:
@@ -403,7 +403,7 @@ class Principles(Result):
             for reason, count in each.left_out.items()
             if count
         ]
-        return (*self.aside, *found)
+        return (*self.aside.exclusions(), *found)
 
     def _define(self) -> Definition:
         return Definition(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.waits import CONFIDENCE, To, curve_of, summary, waits
+from crmlab.complaints.waits import CONFIDENCE, To, Waits, curve_of, summary, waits
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
@@ -18,7 +18,6 @@ from crmlab.show.groups import group_name
 from crmlab.show.result import (
     Context,
     Definition,
-    Exclusion,
     Result,
     intervals_in_brackets,
     measure,
@@ -65,11 +64,8 @@ class ResponseTimes(Result):
         Probability of groups so different by chance; NaN where they are not compared.
     recent : pandas.Series
         As a row of `.table`, of the complaints opened in the last `RECENT` days; empty if none was.
-    unknown : int
-        Complaints whose step was taken at a time that is not known.
-    whole_days : int
-        Waits that are whole days.
-    exclusions : tuple of Exclusion
+    found : Waits
+        The waits, and what was left out of them.
     """
 
     measure = "complaints.response_times"
@@ -81,9 +77,7 @@ class ResponseTimes(Result):
     target: float
     chance: float
     recent: pd.Series
-    unknown: int
-    whole_days: int
-    exclusions: tuple[Exclusion, ...]
+    found: Waits
 
     def main_columns(self) -> Sequence[str]:
         hidden = ("late_hours_low", "late_hours_high", "closed_late")
@@ -198,13 +192,14 @@ class ResponseTimes(Result):
             share=_share(row),
             intervals=intervals_in_brackets(CONFIDENCE),
         )
-        if not self.whole_days:
+        whole = int(self.found.frame["whole_days"].sum())
+        if not whole:
             return said
         return f"{said} " + ngettext(
             "{count} wait is counted in whole days, as one of its times has no clock.",
             "{count} waits are counted in whole days, as one of the times has no clock.",
-            self.whole_days,
-        ).format(count=number(self.whole_days))
+            whole,
+        ).format(count=number(whole))
 
     def _open(self) -> str:
         if not self.overall["open"]:
@@ -282,7 +277,7 @@ class ResponseTimes(Result):
         )
 
     def _unknown(self) -> str:
-        if not self.unknown:
+        if not self.found.unknown:
             return ""
         known, row = self.overall["complaints"], self.overall
         within = row["share"] * known
@@ -293,16 +288,16 @@ class ResponseTimes(Result):
             "{count} complaints were left out: a later step is known, so they are not waiting, but "
             "not when this one was taken. Had all of them been late or all in time, the share "
             "within {target} would be {low} or {high}.",
-            self.unknown,
+            self.found.unknown,
         ).format(
-            count=number(self.unknown),
+            count=number(self.found.unknown),
             target=_hours(self.target),
-            low=percent(within / (known + self.unknown)),
-            high=percent((within + self.unknown) / (known + self.unknown)),
+            low=percent(within / (known + self.found.unknown)),
+            high=percent((within + self.found.unknown) / (known + self.found.unknown)),
         )
 
     def _left_out(self) -> str:
-        parts = _("; ").join(one.words() for one in self.exclusions)
+        parts = _("; ").join(one.words() for one in self.found.exclusions())
         return _("Left out: {parts}.").format(parts=parts) if parts else ""
 
     def _define(self) -> Definition:
@@ -320,7 +315,7 @@ class ResponseTimes(Result):
                 "others corrected by Holm; groups of fewer than {fewest} customers are not judged."
             ).format(fewest=number(FEWEST)),
             source=self.context.source,
-            exclusions=self.exclusions,
+            exclusions=self.found.exclusions(),
         )
 
 
@@ -419,9 +414,7 @@ def response_times(
         hours,
         chance,
         pd.Series(summary(fresh, hours, CONFIDENCE) if len(fresh) else {}, dtype=float),
-        found.unknown,
-        int(frame["whole_days"].sum()),
-        found.exclusions,
+        found,
     )
 
 

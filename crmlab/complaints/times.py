@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.cases import cases
+from crmlab.complaints.cases import Cases, cases
 from crmlab.complaints.durations import hours_between, is_day
 from crmlab.data import model
 from crmlab.data.staging import REMOVING
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.accounting import for_reader
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure
+from crmlab.show.result import Context, Definition, Result, measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,8 @@ class Times(Result):
         Of these, resolved again; None where no events tell.
     loading : pandas.DataFrame
         What loading did with the rows of complaints: step, rows, remark.
-    exclusions : tuple of Exclusion
+    aside : Cases
+        What was left out of all, without rows.
     """
 
     measure = "complaints.times"
@@ -74,7 +75,7 @@ class Times(Result):
     reopened: int
     closed_again: int | None
     loading: pd.DataFrame
-    exclusions: tuple[Exclusion, ...]
+    aside: Cases
 
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         return {"step": step_names()}
@@ -256,7 +257,7 @@ class Times(Result):
             said = f"{said} " + _("Set aside: {steps}.").format(steps=_listed(steps[gone]))
         if noted:
             said = f"{said} " + _("Noted: {steps}.").format(steps=_listed(steps[noted]))
-        left = _("; ").join(one.words() for one in self.exclusions)
+        left = _("; ").join(one.words() for one in self.aside.exclusions())
         return f"{said} " + _("Left out: {parts}.").format(parts=left) if left else said
 
     def _define(self) -> Definition:
@@ -271,7 +272,7 @@ class Times(Result):
                 "mere day (midnight sharp), where its day does."
             ),
             source=self.context.source,
-            exclusions=self.exclusions,
+            exclusions=self.aside.exclusions(),
         )
 
 
@@ -337,7 +338,7 @@ def times(crm: Workspace) -> Times:
         int(again.sum()),
         closed if crm.has("complaint_events", "stage") else None,
         account.loc[account["table"] == "complaints", ["step", "rows", "remark"]],
-        found.exclusions(),
+        replace(found, frame=frame.head(0)),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.cases import cases, of_complaints
+from crmlab.complaints.cases import Cases, cases, of_complaints
 from crmlab.complaints.clusters import clusters
 from crmlab.complaints.durations import HOUR, hours_between
 from crmlab.complaints.times import later_known
@@ -43,13 +43,24 @@ class Waits:
         of the groups.
     unknown : int
         Complaints left out because the step was taken, at a time that is not known.
-    exclusions : tuple of Exclusion
-        Everything left out.
+    impossible : int
+        Complaints left out because the step stands before the opening.
+    aside : Cases
+        What was left out of all, without rows.
     """
 
     frame: pd.DataFrame
     unknown: int
-    exclusions: tuple[Exclusion, ...]
+    impossible: int
+    aside: Cases
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """Everything left out, counted."""
+        found = (
+            of_complaints(_("step taken at a time that is not known"), self.unknown),
+            of_complaints(_("step before the complaint was opened"), self.impossible),
+        )
+        return (*self.aside.exclusions(), *(one for one in found if one.count))
 
 
 def waits(crm: Workspace, to: To, by: str | None = None) -> Waits:
@@ -113,13 +124,11 @@ def waits(crm: Workspace, to: To, by: str | None = None) -> Waits:
     known = ~unknown & ~took["impossible"]
     if not known.any():
         raise NotEnoughData(_("Of no complaint is it known how long it waited."))
-    left = (
-        of_complaints(_("step taken at a time that is not known"), int(unknown.sum())),
-        of_complaints(_("step before the complaint was opened"), int(took["impossible"].sum())),
-    )
-    others = tuple(one for one in left if one.count)
     return Waits(
-        used[known].reset_index(drop=True), int(unknown.sum()), (*found.exclusions(), *others)
+        used[known].reset_index(drop=True),
+        int(unknown.sum()),
+        int(took["impossible"].sum()),
+        replace(found, frame=frame.head(0)),
     )
 
 

@@ -62,7 +62,7 @@ def test_a_median_that_is_not_reached_is_said_and_no_number():
 def test_an_answer_of_unknown_time_is_no_open_complaint():
     rows = [answered(1, 1), answered(2, 30), complaint(3, resolved_at="2025-03-05 09:00")]
     result = response_times(workspace(rows))
-    assert (result.overall["complaints"], result.overall["open"], result.unknown) == (2, 0, 1)
+    assert (result.overall["complaints"], result.overall["open"], result.found.unknown) == (2, 0, 1)
     assert "the share within 4 hours would be 33.3% or 66.7%" in result.reading()
     assert "1 complaint (step taken at a time that is not known)" in result.reading()
 
@@ -74,8 +74,8 @@ def test_a_complaint_opened_again_is_resolved_once_and_closed_later():
     assert response_times(crm, to="resolution").overall["median_hours"] == 24
     assert response_times(crm, to="closing").overall["median_hours"] == 96
     known = workspace([again, complaint(2)])
-    assert response_times(known, to="closing").unknown == 1
-    assert response_times(known, to="resolution").unknown == 0
+    assert response_times(known, to="closing").found.unknown == 1
+    assert response_times(known, to="resolution").found.unknown == 0
 
 
 def test_mere_days_make_whole_days_and_suggestions_are_left_out():
@@ -85,8 +85,8 @@ def test_mere_days_make_whole_days_and_suggestions_are_left_out():
     ]
     result = response_times(workspace(rows))
     assert result.overall[["complaints", "median_hours"]].tolist() == [1, 24]
-    assert result.whole_days == 1
-    assert [one.words() for one in result.exclusions] == [
+    assert result.found.frame["whole_days"].sum() == 1
+    assert [one.words() for one in result.found.exclusions()] == [
         "1 complaint (suggestion, which is welcome and no failure)"
     ]
 
@@ -126,6 +126,12 @@ def test_wrong_options_and_missing_columns_are_named():
         response_times(workspace([complaint(1, resolved_at="2025-03-04 09:00")]))
 
 
+def test_words_are_made_in_the_language_in_which_they_are_asked_for():
+    with speaking("zh_CN"):
+        result = response_times(workspace([answered(1, 1), answered(2, 1, kind="suggestion")]))
+    assert "1 complaint (suggestion, which" in result.reading()
+
+
 def test_key_customers_of_the_company_are_answered_within_4_hours_more_often(company):
     result = response_times(company, by="tier")
     table = result.table.set_index("tier")
@@ -147,5 +153,5 @@ def test_the_closed_ones_of_the_last_days_look_faster_than_they_are(company):
 def test_the_raw_export_has_response_times():
     crm = crmlab.load("docs/mappings/raw.toml", files="datasets/raw")
     result = response_times(crm)
-    assert result.overall["complaints"] + result.unknown <= crm.rows("complaints")
+    assert result.overall["complaints"] + result.found.unknown <= crm.rows("complaints")
     assert 0.4 < result.overall["share"] < 0.6
