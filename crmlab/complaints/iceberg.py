@@ -422,7 +422,7 @@ def _complaints(found: Placed, wrong: pd.DataFrame) -> tuple[pd.Series, int, int
     """Days to the first complaint of each order; and the complaints that are not in the share."""
     complaints = grievances(found.workspace)
     names = complaints["order_id"]
-    known = names.isin(found.frame["order_id"])
+    known = found.knows(names)
     more = int(names[known].duplicated().sum())
     well = int((found.frame["complained"] & ~found.frame["wrong"]).sum())
     delays = pd.Series(dtype=float)

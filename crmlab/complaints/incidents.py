@@ -55,6 +55,11 @@ class Placed:
     part: str
     workspace: Workspace
 
+    def knows(self, names: pd.Series) -> pd.Series:
+        """Whether each order that is named, as by a complaint, is one of these."""
+        known = set(self.frame["order_id"])
+        return pd.Series([name in known for name in names], names.index, dtype=bool)
+
     def exclusions(self, counts: dict[str, int]) -> tuple[Exclusion, ...]:
         """What was left out: refunds and what `counts` adds, without those that none was."""
         every = {_("refunds, which are no purchases"): self.refunds} | counts

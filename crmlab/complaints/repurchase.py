@@ -365,7 +365,7 @@ def after_incidents(crm: Workspace, *, months: int = 2, hours: float = 4) -> Aft
 
 def _nameless(found: Placed) -> tuple[Exclusion, ...]:
     complaints = grievances(found.workspace)
-    count = int((~complaints["order_id"].isin(found.frame["order_id"])).sum())
+    count = int((~found.knows(complaints["order_id"])).sum())
     if not count:
         return ()
     unit = ngettext("complaint", "complaints", count)
