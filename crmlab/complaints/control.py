@@ -129,6 +129,8 @@ def control(
     gathered = gather(crm, of=of, where=where, every=every, dated=dated)
     every_row = _rows(crm, gathered, shared, rated=chart != "c")
     rows = every_row[every_row["size"] > 0].reset_index(drop=True)
+    if shared and rows.empty:
+        raise NotEnoughData(_("Of no complaint is it known whether it was resolved so."))
     if since is not None:
         rows = rows[rows["begins_on"] >= pd.Timestamp(since)].reset_index(drop=True)
     if len(rows) < 1:

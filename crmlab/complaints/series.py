@@ -47,7 +47,7 @@ class Gathered:
     dated : str
         Whether a complaint counts when it was ``"opened"`` or when its order was ``"ordered"``.
     wait : int
-        Days from order to complaint within which most complaints come; 0 if they do not matter.
+        Days from order to complaint within which most complaints come; 0 if they are not known.
     exclusions : tuple of Exclusion
     """
 
@@ -62,7 +62,15 @@ class Gathered:
     def dating(self) -> str:
         """When complaints and orders count, in a sentence."""
         if self.dated == "opened":
-            return _("A complaint counts when it was opened, an order when it was placed.")
+            said = _("A complaint counts when it was opened, an order when it was placed.")
+            if self.wait <= (self.last_days()[0] - self.starts[0]).days + 1:
+                return said
+            late = _(
+                "{share} of complaints come within {days} days of their order, which is longer "
+                "than a period: the two do not belong together. Date complaints by their order, "
+                'with dated = "ordered".'
+            ).format(share=percent(COME, 0), days=number(self.wait))
+            return f"{said} {late}"
         return _(
             "A complaint counts when its order was placed. {share} of complaints come within "
             "{days} days of that; periods that ended later than so many days before the last day "
@@ -122,12 +130,13 @@ def gather(
     places = [*(where or {}), *([by] if by else [])]
     columns = [_qualified(crm, name) for name in places]
     orders = crm.query("order_days", by=columns) if crm.has("orders", "ordered_at") else None
+    linked = orders is not None and crm.has("complaints", "order_id")
     if dated == "ordered":
         require(crm, "dated", crm.missing({"orders": ["ordered_at"]}))
-    further = [*columns, *(["orders.ordered_at"] if dated == "ordered" else [])]
+    further = [*columns, *(["orders.ordered_at"] if linked or dated == "ordered" else [])]
     found = cases(crm, suggestions=_asks_for_suggestions(of), by=further)
     frame, gone = found.frame, []
-    times, wait = frame["opened_at"], 0
+    times, wait = frame["opened_at"], _wait(frame) if linked else 0
     if dated == "ordered":
         times = frame["ordered_at"]
         gone.append(of_complaints(_("day of the order not known"), int(times.isna().sum())))
@@ -139,9 +148,8 @@ def gather(
                     'opening: dated = "opened".'
                 )
             )
-        wait = _wait(frame)
         times = frame["ordered_at"]
-    starts, end = whole_periods(crm, times.min(), every, wait)
+    starts, end = whole_periods(crm, times.min(), every, wait if dated == "ordered" else 0)
     frame = _chosen(frame.assign(place=_places(times, starts, end)), of)
     unplaced = frame[[_short(name) for name in places]].isna().any(axis=1)
     gone.append(of_complaints(_("place not known"), int(unplaced.sum())))
@@ -168,8 +176,8 @@ def _check_one(name: str, value: str, known: tuple[str, ...]) -> None:
 
 def _wait(frame: pd.DataFrame) -> int:
     """Days from order to complaint, within which most complaints come."""
-    days = (frame["opened_at"] - frame["ordered_at"]) / pd.Timedelta(days=1)
-    return int(np.ceil(days.quantile(COME))) if len(days) else 0
+    days = ((frame["opened_at"] - frame["ordered_at"]) / pd.Timedelta(days=1)).dropna()
+    return max(0, int(np.ceil(days.quantile(COME)))) if len(days) else 0
 
 
 def whole_periods(

@@ -200,6 +200,16 @@ def test_dated_by_the_order_complaints_and_orders_belong_together():
         control(crm)
 
 
+def test_complaints_long_after_their_orders_are_warned_of(company):
+    assert "the two do not belong together" in control(company).reading()
+    assert "the two do not belong together" not in control(company, every="month").reading()
+
+
+def test_a_share_that_is_known_of_no_complaint_is_said():
+    with pytest.raises(NotEnoughData, match="Of no complaint is it known"):
+        control(workspace(STEADY), chart="p")
+
+
 def test_what_cannot_be_asked_is_said():
     crm = workspace(STEADY, cause="damage", order_id="O0")
     with pytest.raises(UnknownName, match="chart is one of u, p, c, individuals, ewma, not x"):
