@@ -96,7 +96,7 @@ class ResponseTimes(Result):
                 late=_hours(self.overall["late_hours"]),
             )
         slow, fast = ends
-        return _("{event}: half within {slow} at {slowest}, within {fast} at {fastest}").format(
+        return _("{event}, median: {slowest} {slow}, {fastest} {fast}").format(
             event=_events()[self.to],
             slow=_hours(slow["median_hours"]),
             slowest=group_name(self.by, slow[self.by]),

@@ -101,7 +101,7 @@ def test_groups_are_compared_over_customers_and_a_small_one_is_not_judged():
     assert table["stands_out"].fillna(False).tolist() == [True, False, True]
     assert pd.isna(table.loc["medium", "stands_out"])
     assert result.chance < 0.001
-    assert "20.3 hours at High, within 1.1 hours at Low" in result.title()
+    assert result.title() == "First answer, median: High 20.3 hours, Low 1.1 hours"
     assert "Different from the others together (Holm), with the median: High" in result.reading()
     # Ten complaints of one customer say no more than one.
     one = [answered(n, 1, severity="low", customer_id="A") for n in range(10)]
