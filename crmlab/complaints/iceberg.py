@@ -317,7 +317,7 @@ def iceberg(crm: Workspace, *, by: str = FAULT, days: int = 7) -> Iceberg:
 
     References
     ----------
-    Goodman, J. (2009), Strategic Customer Service, chapter 2, on the multiplier. Hirschman, A. O.
+    Goodman, J. (2009), Strategic Customer Service, on the multiplier. Hirschman, A. O.
     (1970), Exit, Voice, and Loyalty.
 
     Examples

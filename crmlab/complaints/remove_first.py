@@ -101,7 +101,7 @@ def remove_first(
 
     References
     ----------
-    Goodman, J. (2009), Strategic Customer Service, chapter 4, on what a problem costs. Efron, B.
+    Goodman, J. (2009), Strategic Customer Service, on what a problem costs. Efron, B.
     and Tibshirani, R. J. (1993), An Introduction to the Bootstrap, chapter 13.
 
     Examples

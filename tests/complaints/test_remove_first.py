@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import crmlab
 from crmlab.complaints.remove_first import remove_first
 from crmlab.complaints.repurchase import after_incidents
 from crmlab.data.model import Settings
@@ -168,6 +169,16 @@ def test_of_the_company_late_delivery_comes_first_and_documents_come_back(compan
     other = remove_first(company, seed=1).table
     assert other["saved"].tolist() == found.table["saved"].tolist()
     assert other["saved_low"].tolist() != found.table["saved_low"].tolist()
+
+
+def test_of_very_many_customers_some_stand_for_all(company, monkeypatch):
+    usual = row_of(remove_first(company), "late_delivery")["yearly"]
+    monkeypatch.setattr("crmlab.data.drawn.some_customers.__defaults__", (1200,))
+    found = remove_first(crmlab.load())
+    assert "1,200 drawn at random are used here" in found.reading()
+    row = row_of(found, "late_delivery")
+    assert row["complaints"] < usual * 1.6
+    assert row["yearly_low"] < usual < row["yearly_high"]
 
 
 def test_causes_in_the_users_own_words_are_told_which_fault_shows_them(company):
