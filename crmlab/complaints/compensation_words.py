@@ -78,17 +78,26 @@ class Words(Result):
             )
         if np.isnan(fair["difference_low"]):
             return _("Whether compensation satisfies cannot be told from these answers")
-        if self._sign(fair) > 0:
-            if naive["difference_low"] <= 0:
-                return _("Compensation looks useless, until like is compared with like")
-            return _("Compensated customers are more satisfied, like compared with like")
-        if self._sign(fair) < 0:
-            return _("Compensated customers are less satisfied, like compared with like")
-        return _("Like compared with like, compensation shows no difference beyond chance")
+        if self._sign(fair) == 0:
+            said = _("{column} being equal, compensation shows no difference beyond chance")
+        elif self._sign(fair) < 0:
+            said = _("{column} being equal, compensated customers are less satisfied")
+        elif naive["difference_low"] <= 0:
+            said = _("Compensation looks useless, until {column} is taken into account")
+        else:
+            said = _("{column} being equal, compensated customers are more satisfied")
+        return said.format(column=self._taken_in(fair))
+
+    def _taken_in(self, row: pd.Series) -> str:
+        """What the comparison of like with like takes into account."""
+        if row.name == "standardised":
+            return shown(self.by).label
+        return _(", ").join(self._trait(name) for name in self.matched_on)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        axes = charts.new_axes(ax)
         table = self._drawn()
+        height = max(charts.SIZE[1], 0.46 * len(table) + 1.4)
+        axes = charts.new_axes(ax, size=(charts.SIZE[0], height))
         draw_pairs(
             axes,
             table,
@@ -198,9 +207,16 @@ class Words(Result):
             )
             for _index, row in strata.iterrows()
         ]
-        return _("Who is compensated, and how such complaints end without it: {said}.").format(
+        whole = _("Who is compensated, and how such complaints end without it: {said}.").format(
             said=_("; ").join(said)
         )
+        every = len(self._strata())
+        if every == len(strata):
+            return whole
+        few = _("Named and drawn are the {count} groups with the most answers, of {all}.").format(
+            count=number(len(strata)), all=number(every)
+        )
+        return f"{whole} {few}"
 
     def _standard(self) -> str:
         if "standardised" not in set(self.table["comparison"]):

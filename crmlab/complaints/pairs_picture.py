@@ -57,7 +57,9 @@ def draw_pairs(
     axes.set_ylim(-0.6, max(len(places), 1) - 0.4)
     axes.set_xlim(0, 1)
     charts.share_axis(axes.xaxis)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1, handletextpad=0.2
+    )
     at = axes.get_yaxis_transform()
     top = len(places) - 0.32
     axes.text(1.02, top, heading, transform=at, va="bottom", fontsize=9.5)

@@ -125,7 +125,10 @@ def paradox(
 
     Notes
     -----
-    Questionnaires of the call centre are left out: who calls has chosen itself. Matching is exact
+    Questionnaires of the call centre are left out: who calls has chosen itself. So are those about
+    a complaint of which the order shows nothing (where orders show faults at all): such incidents
+    have no silent counterpart. The recovered may have had other incidents in these days too, which
+    makes them rather less satisfied; those they are compared with had none. Matching is exact
     on the columns of `match`, the half-year and the orders in the 90 days before the incident (0,
     1-2, 3-5, 6 and more); finer months would leave few a match. Survey weights count: in a stratum
     the others are weighted to the sum of the treated's weights. The change within persons is that

@@ -14,7 +14,7 @@ from crmlab.complaints.incident_answers import HISTORY, IncidentAnswers
 from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.result import Definition, Result, intervals_in_brackets
+from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -256,19 +256,16 @@ class Words(Result):
         )
 
     def _left_out(self) -> str:
-        found = list(self.answers.exclusions())
+        found = self._excluded()
         said = _("No questionnaire was left out.")
         if found:
             said = _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
-        row = self._row("well")
-        without = 0 if row is None else int(row["answers"] - row["matched"])
-        if without:
-            said += " " + ngettext(
-                "{count} well recovered has no match.",
-                "{count} well recovered have no match.",
-                without,
-            ).format(count=number(without))
         return f"{said} {self.answers.part}".strip()
+
+    def _excluded(self) -> tuple[Exclusion, ...]:
+        unmatched = int((self.table["answers"] - self.table["matched"]).sum())
+        more = Exclusion.of_questionnaires(_("after an incident, without a match"), unmatched)
+        return (*self.answers.exclusions(), *([more] if unmatched else []))
 
     def _define(self) -> Definition:
         names = [shown(name).label for name in self.match]
@@ -294,7 +291,7 @@ class Words(Result):
                 confidence=percent(CONFIDENCE, 0),
             ),
             source=self.context.source,
-            exclusions=self.answers.exclusions(),
+            exclusions=self._excluded(),
         )
 
 

@@ -229,6 +229,8 @@ def test_in_the_company_recovery_does_not_make_up_for_the_incident(company):
         assert rows.loc[group, "difference_low"] < true < rows.loc[group, "difference_high"]
         assert rows.loc[group, "change_low"] < true < rows.loc[group, "change_high"]
     assert result.balance["after"].max() < 0.1
+    without = int((rows["answers"] - rows["matched"]).sum())
+    assert result.definition.exclusions[-1].count == without > 0
 
 
 def test_every_word_is_there_in_both_languages(company):
