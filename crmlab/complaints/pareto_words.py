@@ -240,6 +240,11 @@ class Pareto(Result):
         )
 
     def _dearer(self) -> str:
+        if self.table["cost_apart"].isna().all():
+            return _(
+                "Whether any group costs more than its number would suggest is not judged: the "
+                "groups are too many, or their customers too few."
+            )
         apart = self.table[self.table["cost_apart"].fillna(False).astype(bool)]
         if apart.empty:
             return _(
@@ -310,9 +315,10 @@ class Pareto(Result):
             period=self.context.period(),
             method=_(
                 "Groups by {column}. {confidence} intervals by customers: Wilson's for the number, "
-                "divided by the design effect, the studentised bootstrap for the cost. The order "
-                "of two groups by t tests of both differences, corrected for the number of pairs "
-                "(Holm)."
+                "divided by the design effect, the studentised bootstrap for the cost. Number "
+                "against cost by shuffling the costs among customers who complain as often; the "
+                "order of two groups by t tests of both differences; both corrected for the number "
+                "of comparisons (Holm)."
             ).format(column=shown(self.by).label, confidence=percent(self.confidence, 0)),
             source=self.context.source,
             exclusions=self.left_out,
