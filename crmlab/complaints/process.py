@@ -496,7 +496,7 @@ def process(crm: Workspace, *, by: str | None = None, stage: str | None = None) 
         where,
         by or "",
         stages,
-        mixed_medians(lasted, ways, customers),
+        mixed_medians(lasted, ways),
         resolved,
         total,
         int((ways == "first_contact").sum()),

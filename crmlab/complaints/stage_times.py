@@ -14,6 +14,7 @@ from crmlab.language import _
 from crmlab.show.columns import shown
 from crmlab.stats import clustered, weighted
 from crmlab.stats.multiplicity import holding
+from crmlab.stats.survival import kaplan_meier, quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,16 +99,17 @@ def _means(
     return rows, (int(known.sum()), float(total.mean()))
 
 
-def mixed_medians(
-    lasted: dict[str, pd.DataFrame], ways: NDArray[np.str_], customers: NDArray[np.int64]
-) -> pd.Series:
+def mixed_medians(lasted: dict[str, pd.DataFrame], ways: NDArray[np.str_]) -> pd.Series:
     """Median hours of each stage over all cases but those sent back; empty if of one way."""
     if not (ways == "first_contact").any():
         return pd.Series(dtype=float)
     own = ways != "back"
-    return pd.Series(
-        {stage: _times(span[own], customers[own])["median"] for stage, span in lasted.items()}
-    )
+    medians = {}
+    for stage, span in lasted.items():
+        there = own & span["hours"].notna().to_numpy()
+        curve = kaplan_meier(span["hours"][there], span["ended"][there]) if there.any() else None
+        medians[stage] = np.nan if curve is None else quantile(curve).value
+    return pd.Series(medians)
 
 
 def by_group(

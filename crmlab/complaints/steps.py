@@ -146,14 +146,16 @@ def waiting_times(
         return Estimate(np.nan, np.nan, np.nan, np.nan), np.nan
     curve = kaplan_meier(hours, ended)
     late = quantile(curve, 0.9).value
-    median = quantile(curve).value
-    if np.isnan(median):
-        return Estimate(np.nan, quantile(curve).low, np.nan, np.nan), late
-    added = influence(hours, ended, median)
+    found = quantile(curve)
+    if np.isnan(found.value):
+        return found, late
+    added = influence(hours, ended, found.value)
     alone = float(np.sum(added**2))
     place = np.unique(np.asarray(clusters), return_inverse=True)[1]
     together = float(np.sum(np.bincount(place, added) ** 2))
     effect = max(1.0, together / alone) if alone > 0 else 1.0
+    if effect == 1:
+        return found._replace(effect=effect), late
     wider = 2 * float(norm.cdf(norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(effect))) - 1
     found = quantile(kaplan_meier(hours, ended, confidence=min(wider, 1 - 1e-12)))
     return found._replace(effect=effect), late
