@@ -215,10 +215,12 @@ def label_noise(
     Brodley, C. E. and Friedl, M. A. (1999), Journal of Artificial Intelligence Research 11,
     131-167, on finding wrong labels by classifiers that agree against them.
     """
-    held = held_out(crm, label, features, seed)
+    held = held_out(crm, label, features, seed, "copies")
     table = keyword_rules() if rules is None else rules
-    frame = held.frame.join(find_rules(held.frame["plain"], table, label))
-    sure = frame[frame["found"].notna() & (frame["found"] == frame["copies"])]
+    by_classifier = held.frame["found"]
+    frame = held.frame.drop(columns="found")
+    frame = frame.join(find_rules(frame["plain"], table, label))
+    sure = frame[frame["found"].notna() & (frame["found"] == by_classifier)]
     if sure.empty:
         raise NotEnoughData(
             _("Rules and classifier never say the same of a text, so labels cannot be judged.")

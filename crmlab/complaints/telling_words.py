@@ -11,7 +11,7 @@ import pandas as pd
 from crmlab.complaints.text_held import (
     Features,
     checked,
-    counted_with_names,
+    counted,
     fitted,
     labelled_texts,
 )
@@ -181,7 +181,7 @@ def telling_words(
     checked(crm, label, features)
     held = labelled_texts(crm, label, seed)
     frame = held.frame
-    counts, vocabulary = counted_with_names(frame["plain"], features)
+    counts, vocabulary = counted(frame["plain"], features)
     names, truth = np.unique(frame["recorded"].to_numpy(str), return_inverse=True)
     model = fitted(counts, truth)[1]
     weights = np.vstack([-model.coef_, model.coef_]) if len(names) == 2 else model.coef_

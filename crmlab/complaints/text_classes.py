@@ -281,8 +281,8 @@ def classify_texts(
     Kaufman, S., Rosset, S., Perlich, C. and Stitelman, O. (2012), ACM Transactions on Knowledge
     Discovery from Data 6(4), 15, on leakage.
     """
-    held = held_out(crm, label, features, seed)
-    frame = held.frame.rename(columns={"apart": "found"})
+    held = held_out(crm, label, features, seed, "apart")
+    frame = held.frame
     clusters = [frame["customer"], frame["wording"]]
     table = class_scores(frame["recorded"], frame["found"], clusters)
     wordings = frame.groupby("recorded")["wording"].nunique()

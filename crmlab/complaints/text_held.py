@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
 
 Features = Literal["words", "characters"]
+Way = Literal["apart", "mixed", "copies"]
 FEATURES = ("words", "characters")
 #: Of more texts so many are drawn at random.
 MOST = 6000
@@ -41,16 +42,13 @@ Codes = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Held:
-    """Texts with what was said of them by classifiers that had not seen them.
+    """Texts with a label, and what was said of them by a classifier that had not seen them.
 
     Attributes
     ----------
     frame : pandas.DataFrame
         A row per text with a label: complaint_id, customer, plain, recorded, wording (the group of
-        near-copies), apart (found by a classifier that saw no text of the same customer and none of
-        the same wording), mixed (found when texts were split at random instead, with as many to
-        learn from) and copies (found by one that saw no text of the customer, but near-copies by
-        others).
+        near-copies), and found where a classifier was asked.
     left_out : tuple of Exclusion
     """
 
@@ -75,6 +73,7 @@ def checked(crm: Workspace, label: str, features: str) -> None:
         )
 
 
+@once
 def labelled_texts(crm: Workspace, label: str, seed: int) -> Held:
     """The texts that have one of the commonest labels, and their wordings; nothing held out yet."""
     base = texts_of(crm, label)
@@ -109,8 +108,8 @@ def labelled_texts(crm: Workspace, label: str, seed: int) -> Held:
 
 
 @once
-def held_out(crm: Workspace, label: str, features: str, seed: int) -> Held:
-    """What classifiers say of the texts they did not learn from.
+def held_out(crm: Workspace, label: str, features: str, seed: int, way: Way) -> Held:
+    """What a classifier says of the texts it did not learn from.
 
     Parameters
     ----------
@@ -120,10 +119,14 @@ def held_out(crm: Workspace, label: str, features: str, seed: int) -> Held:
     features : {"words", "characters"}
     seed : int
         For the split.
+    way : {"apart", "mixed", "copies"}
+        What is held out: the customer and the wording of a text; as many texts, at random; or the
+        customer alone, so that near-copies by others may be learnt from.
 
     Returns
     -------
     Held
+        With the column found.
 
     Raises
     ------
@@ -141,36 +144,28 @@ def held_out(crm: Workspace, label: str, features: str, seed: int) -> Held:
     checked(crm, label, features)
     base = labelled_texts(crm, label, seed)
     frame = base.frame
-    counts = counted(frame["plain"], features)
+    counts = counted(frame["plain"], features)[0]
     names = np.sort(frame["recorded"].unique())
     truth = np.searchsorted(names, frame["recorded"].to_numpy(str))
-    random = np.random.default_rng(seed)
     # Where all is written by one customer there is no other to learn from.
     alone = frame["customer"].eq(frame["customer"].iloc[0]).all()
-    who = frame.index if alone else frame["customer"]
-    customers, wordings, first, second = (
-        dealt(groups, truth, parts, random)
-        for groups, parts in (
-            (who, CUSTOMERS), (frame["wording"], WORDINGS),
-            (frame.index, CUSTOMERS), (frame.index, WORDINGS),
-        )
-    )  # fmt: skip
-    none = np.zeros(len(frame), np.intp)
-    found = {
-        "apart": _predicted(counts, truth, customers, wordings),
-        "mixed": _predicted(counts, truth, first, second),
-        "copies": _predicted(counts, truth, customers, none),
-    }
-    return Held(frame.assign(**{name: names[code] for name, code in found.items()}), base.left_out)
+    texts = pd.Series(frame.index)
+    customers = texts if way == "mixed" or alone else frame["customer"]
+    wordings = texts if way == "mixed" else frame["wording"]
+    random = np.random.default_rng(seed)
+    first = dealt(customers, truth, CUSTOMERS, random)
+    second = dealt(wordings, truth, WORDINGS, random)
+    if way == "copies":
+        second = np.zeros_like(second)
+    found = names[_predicted(counts, truth, first, second)]
+    return Held(frame.assign(found=found), base.left_out)
 
 
-def counted(plain: pd.Series, features: str) -> Any:
-    """How often each word, or piece of one to three characters, is in each text; sparse."""
-    return _vectoriser(features).fit_transform(plain)
+def counted(plain: pd.Series, features: str) -> tuple[Any, NDArray[np.object_]]:
+    """How often each word, or piece of one to three characters, is in each text, and their names.
 
-
-def counted_with_names(plain: pd.Series, features: str) -> tuple[Any, NDArray[np.object_]]:
-    """The counts, and the word or piece of each of their columns."""
+    The counts are a sparse matrix with a row per text.
+    """
     counter = _vectoriser(features)
     counts = counter.fit_transform(plain)
     return counts, counter.get_feature_names_out()

@@ -152,7 +152,7 @@ def macro_scores(
         sums = np.zeros((3, many, len(labels)))
         for at, part in enumerate(parts):
             np.add.at(sums[at], code, part)
-        without = np.stack([_macro(parts.sum(axis=1) - sums[:, each]) for each in range(many)])
+        without = _macro(parts.sum(axis=1)[:, np.newaxis] - sums).T
         away = without - without.mean(axis=0)
         errors = np.sqrt((many - 1) / many * (away**2).sum(axis=0))
         for name, value, error in zip(SCORES, whole, errors, strict=True):
@@ -165,11 +165,11 @@ def macro_scores(
 def _macro(sums: np.ndarray) -> np.ndarray:
     """Mean over labels of precision, recall and F1 from the sums of right, named and recorded."""
     right, named, texts = sums
-    return np.array(
+    return np.stack(
         [
-            np.mean(right / np.maximum(named, 1)),
-            np.mean(right / np.maximum(texts, 1)),
-            np.mean(2 * right / np.maximum(named + texts, 1)),
+            np.mean(right / np.maximum(named, 1), axis=-1),
+            np.mean(right / np.maximum(texts, 1), axis=-1),
+            np.mean(2 * right / np.maximum(named + texts, 1), axis=-1),
         ]
     )
 

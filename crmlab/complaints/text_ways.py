@@ -254,8 +254,8 @@ def text_ways(
     Kaufman, S., Rosset, S., Perlich, C. and Stitelman, O. (2012), ACM Transactions on Knowledge
     Discovery from Data 6(4), 15.
     """
-    held = held_out(crm, label, features, seed)
-    frame, recorded = held.frame, held.frame["recorded"]
+    held = held_out(crm, label, features, seed, "apart")
+    frame, recorded, apart = held.frame, held.frame["recorded"], held.frame["found"]
     found = {"commonest": pd.Series(recorded.mode()[0], frame.index)}
     table = keyword_rules() if rules is None else rules
     usable = rules is not None or label in table
@@ -263,8 +263,9 @@ def text_ways(
         by_rules = find_rules(frame["plain"], table, label)["found"]
         usable = bool(by_rules.isin(recorded.unique()).any())
     if usable:
-        found |= {"rules": by_rules, "rules_first": by_rules.fillna(frame["apart"])}
-    found |= {"apart": frame["apart"], "mixed": frame["mixed"]}
+        found |= {"rules": by_rules, "rules_first": by_rules.fillna(apart)}
+    mixed = held_out(crm, label, features, seed, "mixed").frame["found"]
+    found |= {"apart": apart, "mixed": mixed}
     clusters = [frame["customer"], frame["wording"]]
     rows = [_row(way, recorded, said, clusters) for way, said in found.items()]
     order = {"commonest": 0, "rules": 1, "apart": 2, "rules_first": 3, "mixed": 4}

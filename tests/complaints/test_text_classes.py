@@ -83,12 +83,11 @@ def test_no_text_is_judged_by_a_classifier_that_saw_its_customer_or_wording(monk
              for c in range(6) for w in range(12)]  # fmt: skip
     labels = [("service", "transport")[w % 2] for _c in range(6) for w in range(12)]
     customers = [f"C{c}" for c in range(6) for _w in range(12)]
-    held_out(workspace(texts, labels, customers), "kind", "words", 0)
-    apart = seen[:18]
-    assert len(apart) == 18
-    for trained, judged in apart:
+    held_out(workspace(texts, labels, customers), "kind", "words", 0, "apart")
+    assert len(seen) == 18
+    for trained, judged in seen:
         assert not (trained.sum(axis=0) * judged.sum(axis=0)).any()
-    assert sum(len(judged) for _trained, judged in apart) == 72
+    assert sum(len(judged) for _trained, judged in seen) == 72
 
 
 def test_groups_are_dealt_whole_and_labels_evenly():
