@@ -149,7 +149,7 @@ def changes(
         bounds.append(_bounds(gathered, counts, expected, stretches, fewer))
     table, limits = _judged(tables, bounds, largest, level, fewer)
     return Changes(
-        table, Context.of(crm), by or "", per or "", of, where, fewer, gathered,
+        table, Context.of(crm), grid.by, grid.per, of, where, fewer, gathered,
         len(grid.names), len(grid.sorts), draws, level, limits, _exclusions(grid),
     )  # fmt: skip
 

@@ -163,15 +163,15 @@ class Changes(Result):
 
     def _scope(self) -> str:
         said = _(
-            "Every stretch of {weeks} weeks was tried, of {places} places and {sorts} sorts of "
-            "complaint. Expected is what orders, the usual level of the place and that of all "
+            "Every stretch of the {weeks} weeks was tried (places: {places}; sorts of complaint: "
+            "{sorts}). Expected is what orders, the usual level of the place and that of all "
             "places in the month lead one to expect. The probability is that of anything so "
             "unlikely anywhere, by chance alone ({draws} draws)."
         )
         if not self.by:
             said = _(
-                "Every stretch of {weeks} weeks was tried, of all places together and {sorts} "
-                "sorts of complaint. Expected is what the orders lead one to expect, so that a "
+                "Every stretch of the {weeks} weeks was tried (all places together; sorts of "
+                "complaint: {sorts}). Expected is what the orders lead one to expect, so that a "
                 "season is a finding. The probability is that of anything so unlikely anywhere, by "
                 "chance alone ({draws} draws)."
             )

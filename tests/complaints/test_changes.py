@@ -138,6 +138,12 @@ def test_complaints_where_nobody_ordered_are_left_out_and_counted():
         changes(with_route, dated="opened")  # no complaint has a place
 
 
+def test_a_place_may_be_named_with_its_table():
+    result = changes(workspace(FAULT), by="orders.route", draws=199)
+    assert result.by == "route"
+    assert "B, Damaged goods" in result.reading()
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_nearly_so():
     one, two = (changes(workspace(FAULT), seed=1, draws=199) for _ in range(2))
     assert one.table.to_csv() == two.table.to_csv()
