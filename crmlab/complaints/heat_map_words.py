@@ -172,6 +172,7 @@ class HeatMap(Result):
             self._allowed(),
             self._cells(),
             self._sparse(),
+            self._not_drawn(),
             _("This compares complaints with complaints: where orders are many, so are they."),
             self._left_out(),
         ]
@@ -292,6 +293,14 @@ class HeatMap(Result):
             for rows, text in texts
             if len(rows)
         )
+
+    def _not_drawn(self) -> str:
+        large = [name for name in (self.rows, self.columns) if self.table[name].nunique() > DRAWN]
+        if not large:
+            return ""
+        return _(
+            "The picture shows the {drawn} values with the most complaints of: {columns}."
+        ).format(drawn=number(DRAWN), columns=_(", ").join(shown(name).label for name in large))
 
     def _sparse(self) -> str:
         few = int((self.table["expected_count"] < FEWEST).sum())

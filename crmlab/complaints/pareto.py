@@ -168,6 +168,7 @@ def pareto(
         value == "both",
         tuple((place[one], place[other]) for one, other in pairs),
         bool(frame["customer_id"].notna().any()),
+        int(frame["cost_by_rule"].sum()),
         confidence,
         tuple(left_out),
     )

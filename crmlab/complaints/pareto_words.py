@@ -40,6 +40,8 @@ class Pareto(Result):
         chance.
     clustered : bool
         Whether customers are known.
+    by_rule : int
+        Complaints whose cost of handling comes from the minutes and the workspace's cost of one.
     confidence : float
     left_out : tuple of Exclusion
     """
@@ -52,6 +54,7 @@ class Pareto(Result):
     cost_asked: bool
     reversed: tuple[tuple[int, int], ...]
     clustered: bool
+    by_rule: int
     confidence: float
     left_out: tuple[Exclusion, ...]
 
@@ -140,7 +143,7 @@ class Pareto(Result):
             parts += [self._dearer(), self._order()]
         elif self.cost_asked:
             parts.append(_("No cost is known, so the complaints are only counted."))
-        parts += [self._few(), self._independent(), self._left_out()]
+        parts += [self._few(), self._independent(), self._drawn(), self._left_out()]
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
@@ -202,7 +205,7 @@ class Pareto(Result):
             share=_share(row, _COST),
             intervals=intervals_in_brackets(self.confidence),
         )
-        parts = [said, self._stays(row["cost_first_share"]), self._unknown()]
+        parts = [said, self._stays(row["cost_first_share"]), self._rule(), self._unknown()]
         return " ".join(part for part in parts if part)
 
     def _stays(self, share: float) -> str:
@@ -214,6 +217,17 @@ class Pareto(Result):
             else _("Where complaints are drawn again it stays first in {share} of the draws.")
         )
         return text.format(share=percent(share, 0))
+
+    def _rule(self) -> str:
+        if not self.by_rule:
+            return ""
+        return ngettext(
+            "Of {count} complaint the cost of handling is the minutes it took, times the "
+            "workspace's cost of a minute.",
+            "Of {count} complaints the cost of handling is the minutes they took, times the "
+            "workspace's cost of a minute.",
+            self.by_rule,
+        ).format(count=number(self.by_rule))
 
     def _unknown(self) -> str:
         unknown = int(self.table["unknown"].sum())
@@ -294,6 +308,13 @@ class Pareto(Result):
         names = [group_name(self.by, name) for name in few[self.by]]
         return _("Too few customers for an interval or a comparison: {names}.").format(
             names=_named(names)
+        )
+
+    def _drawn(self) -> str:
+        if len(self.table) <= DRAWN:
+            return ""
+        return _("The picture shows the first {drawn} of {groups} groups.").format(
+            drawn=number(DRAWN), groups=number(len(self.table))
         )
 
     def _independent(self) -> str:

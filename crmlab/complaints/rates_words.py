@@ -154,6 +154,7 @@ class ComplaintRates(Result):
             self._groups(),
             self._small(),
             self._often(),
+            self._not_drawn(),
             self._left_out(),
         ]
         return "\n\n".join(part for part in parts if part)
@@ -314,6 +315,13 @@ class ComplaintRates(Result):
             "makes a rate very high or nothing.",
             len(small),
         ).format(groups=self._names(small, NAMED))
+
+    def _not_drawn(self) -> str:
+        if len(self.table) <= DRAWN:
+            return ""
+        return _("The picture shows the highest {half} and the lowest {half} of {groups}.").format(
+            half=number(DRAWN // 2), groups=number(len(self.table))
+        )
 
     def _often(self) -> str:
         if not self.table["per_1000"].max() > OFTEN:

@@ -141,3 +141,13 @@ def test_kinds_and_service_lines_of_the_company_are_not_related(company):
     found = heat_map(company)
     assert not found.table["stands_out"].any()
     assert found.chance > 0.05
+
+
+def test_a_picture_of_very_many_values_shows_the_largest_and_says_so():
+    rows = [(f"C{n}", f"cause {n % 31:02}", ("phone", "email")[n % 2]) for n in range(124)]
+    rows += [("X", f"cause {n:02}", "phone") for n in range(30)]
+    found = heat_map(workspace(rows), rows="cause", columns="channel")
+    assert "shows the 30 values with the most complaints of: Cause." in found.reading()
+    names = [one.get_text() for one in found.plot().get_yticklabels()]
+    assert len(names) == 30
+    assert "cause 30" not in names

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from crmlab.complaints.pareto import pareto
+from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 
@@ -150,6 +151,17 @@ def test_more_groups_than_can_be_compared_are_not_judged():
     rows = [row for n in range(50) for row in many(f"cause {n:02}", 6, n + 1, 10 * n)]
     found = pareto(workspace(rows))
     assert found.table["cost_apart"].isna().all()
+    assert "The picture shows the first 25 of 50 groups." in found.reading()
+    assert len(found.plot().get_yticklabels()) == 25
     assert "Whether any group costs more than its number would suggest is not judged" in (
         found.reading()
     )
+
+
+def test_costs_that_come_from_minutes_are_counted():
+    frame = pd.DataFrame({"complaint_id": ["1", "2"], "opened_at": "2025-03-01", "cause": "damage"})
+    frame = frame.assign(handling_minutes=[10.0, 20.0], compensation=[None, 5.0])
+    settings = Settings(activity_costs={"complaint.minute": 2.0})
+    found = pareto(from_frames({"complaints": frame}, settings, as_of="2025-03-31"))
+    assert found.table["complaint_cost"].tolist() == [65]
+    assert "Of 2 complaints the cost of handling is the minutes they took" in found.reading()
