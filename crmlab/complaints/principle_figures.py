@@ -83,6 +83,8 @@ class Figures:
                 correlation=self.alike[name],
                 confidence=self.confidence,
             )
+            if len(np.unique(own[trials > 0])) < 2:  # one customer alone has no interval
+                found = found._replace(low=np.nan, high=np.nan)
             judged = int((trials > 0).sum())
             rows.append(
                 {

@@ -13,7 +13,7 @@ from crmlab.complaints.cases import Cases, of_complaints
 from crmlab.complaints.principle_values import PRINCIPLES, Judged, Training
 from crmlab.complaints.principle_words import meanings, principle_names, reasons
 from crmlab.complaints.principles_picture import draw_groups, drawn_groups
-from crmlab.language import _, number, percent, with_interval
+from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.groups import group_name
@@ -83,7 +83,7 @@ class Principles(Result):
         return str((below["target"] - below["share"]).idxmax())
 
     def title(self) -> str:
-        if self.by:
+        if self.by and self.table["stands_out"].notna().any():
             apart = self._apart()
             if apart.empty:
                 return _("By none of the five principles does a group differ from the others")
@@ -188,14 +188,17 @@ class Principles(Result):
         return bool(self.overall.loc[name, "complaints"] > 0)
 
     def _count(self, name: str) -> str:
-        return number(self.overall.loc[name, "complaints"])
+        count = self.overall.loc[name, "complaints"]
+        return ngettext("{count} complaint", "{count} complaints", count).format(
+            count=number(count)
+        )
 
     def _prevention(self) -> str:
         if not self._judged("prevention"):
             return ""
         row = self.beside.iloc[0]
         said = _(
-            "Prevention: of {complaints} complaints {share} had none of the same cause by the same "
+            "Prevention: of {complaints} {share} had none of the same cause by the same "
             "customer in the {days} days before; {repeats} had. Had causes come as they do in "
             "general, {expected} would have."
         ).format(
@@ -250,7 +253,7 @@ class Principles(Result):
         if not self._judged("responsibility"):
             return ""
         said = _(
-            "Responsibility: of {complaints} complaints {share} stayed with one owner throughout."
+            "Responsibility: of {complaints} {share} stayed with one owner throughout."
         ).format(complaints=self._count("responsibility"), share=self._written("responsibility"))
         mean, agree = self.beside["handovers"].iloc[0], self.judged.owners_agree
         if mean == mean:
@@ -269,7 +272,7 @@ class Principles(Result):
         if not self._judged("front_line"):
             return ""
         said = _(
-            "Capable front line: of {complaints} complaints {share} were resolved at first contact."
+            "Capable front line: of {complaints} {share} were resolved at first contact."
         ).format(complaints=self._count("front_line"), share=self._written("front_line"))
         if self.training is None:
             return said
@@ -294,7 +297,7 @@ class Principles(Result):
         if not self._judged("timeliness"):
             return ""
         said = _(
-            "Timeliness: of {complaints} complaints due by the last day {share} were resolved in "
+            "Timeliness: of {complaints} due by the last day {share} were resolved in "
             "time; {for_good} if one opened again counts as missed."
         ).format(
             complaints=self._count("timeliness"),

@@ -204,6 +204,8 @@ class ResponseTimes(Result):
     def _open(self) -> str:
         if not self.overall["open"]:
             return _("No complaint was still waiting at the end of the last day.")
+        if self.overall["open"] == self.overall["complaints"]:
+            return _("All of them were still waiting at the end of the last day.")
         return ngettext(
             "{count} complaint was still waiting at the end of the last day; its wait counts as "
             "at least so long (censored). Leaving it out, half would be within {median} and nine "
@@ -219,7 +221,7 @@ class ResponseTimes(Result):
         )
 
     def _newest(self) -> str:
-        if not len(self.recent) or not self.recent["open"]:
+        if not len(self.recent) or not 0 < self.recent["open"] < self.recent["complaints"]:
             return ""
         return _(
             "Where it matters: of the {complaints} opened in the last {days} days, {open} still "
@@ -460,7 +462,9 @@ def _events() -> dict[str, str]:
 def _hours(value: float) -> str:
     if value != value:
         return _("a time not reached")
-    return _("{hours} hours").format(hours=number(value, _digits(value)))
+    return ngettext("{hours} hour", "{hours} hours", 1 if value == 1 else 2).format(
+        hours=number(value, _digits(value))
+    )
 
 
 def _digits(value: float) -> int:

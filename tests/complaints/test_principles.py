@@ -203,6 +203,20 @@ def test_groups_are_judged_from_five_customers_on_and_named_in_order():
     assert hours.iloc[4] == 6
 
 
+def test_complaints_of_one_customer_have_no_interval_and_no_verdict():
+    rows = [
+        complaint(n, customer_id="A", reassignments=1, resolved_at="2025-06-02 09:00",
+                  severity="low" if n % 2 else "high")
+        for n in range(20)
+    ]  # fmt: skip
+    result = principles(workspace(rows), by="severity")
+    assert row(result, "responsibility")["share"] == 0
+    assert np.isnan(row(result, "responsibility")["high"])
+    assert result.weakest() == ""
+    assert "below its target by more than chance" in result.title()
+    assert "Whether groups differ cannot be told" in result.reading()
+
+
 def test_wrong_options_are_named():
     crm = workspace([complaint(1, reassignments=0)])
     with pytest.raises(CrmlabError, match="days = 0 is below 1"):

@@ -59,6 +59,12 @@ def test_a_median_that_is_not_reached_is_said_and_no_number():
     assert result.overall["share"] == pytest.approx(0.2)
 
 
+def test_where_all_still_wait_nothing_is_said_of_the_closed_ones():
+    reading = response_times(workspace([complaint(1), complaint(2)])).reading()
+    assert "All of them were still waiting at the end of the last day." in reading
+    assert "Leaving" not in reading
+
+
 def test_an_answer_of_unknown_time_is_no_open_complaint():
     rows = [answered(1, 1), answered(2, 30), complaint(3, resolved_at="2025-03-05 09:00")]
     result = response_times(workspace(rows))
