@@ -123,7 +123,8 @@ def agreement(
     agreed, chance = _shares(table)
     if chance > 1 - 1e-12:
         return Agreement(size, float(agreed), float(chance), *[np.nan] * 3)
-    fitted = cohens_kappa(table)
+    with np.errstate(invalid="ignore", divide="ignore"):  # its test is not needed here
+        fitted = cohens_kappa(table)
     kappa = float(fitted.kappa)
     if clusters is None:
         from scipy.stats import norm
@@ -324,7 +325,7 @@ def label_agreement(
     UnknownName
         If complaints have no such column.
     NotEnoughData
-        If no text has a label from both.
+        If no text has a label from both, or the two have no label in common.
 
     Notes
     -----
@@ -341,6 +342,10 @@ def label_agreement(
     both = frame.dropna(subset=["first", "second"]).reset_index(drop=True)
     if both.empty:
         raise NotEnoughData(_("No text has a label from both codings, so they cannot be compared."))
+    if not set(both["first"]) & set(both["second"]):
+        raise NotEnoughData(
+            _("The two codings have no label in common, so they cannot be compared.")
+        )
     uncoded = len(frame) - len(both)
     if uncoded:
         why = _("without a label from both codings")

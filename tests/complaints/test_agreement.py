@@ -104,6 +104,13 @@ def test_two_columns_can_be_compared():
         label_agreement(workspace(rows), first="cause", second="rules")
 
 
+def test_codings_with_other_labels_cannot_be_compared():
+    rows = [{"text": "破损", "cause": "货损"}, {"text": "晚到", "cause": "迟到"}]
+    with pytest.raises(NotEnoughData, match="no label in common"):
+        label_agreement(workspace(rows))
+    assert agreement(["a", "b"], ["c", "d"]).kappa == 0
+
+
 def test_codings_that_know_one_label_are_said_to():
     rows = [{"text": "破损", "cause": "damage"}] * 3
     result = label_agreement(workspace(rows))
