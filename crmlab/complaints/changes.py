@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlab.complaints.cases import of_complaints
 from crmlab.complaints.changes_words import FEWEST, Changes
 from crmlab.complaints.series import OF, Choice, Gathered, gather
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, number
-from crmlab.show.result import Context, Exclusion, measure
+from crmlab.show.result import Context, measure
 from crmlab.stats.clustered import poisson
 from crmlab.stats.scan import (
     Stretches,
@@ -48,8 +47,6 @@ class _Grid:
     sorts: list[str]
     place: NDArray[np.int64]
     exposure: Array
-    stray: int
-    small: int
 
     def counts(self, sort: str) -> Array:
         frame = self.gathered.complaints
@@ -149,8 +146,8 @@ def changes(
         bounds.append(_bounds(gathered, counts, expected, stretches, fewer))
     table, limits = _judged(tables, bounds, largest, level, fewer)
     return Changes(
-        table, Context.of(crm), grid.by, grid.per, of, where, fewer, gathered,
-        len(grid.names), len(grid.sorts), draws, level, limits, _exclusions(grid),
+        table, Context.of(crm), grid.by, grid.per, of, where, fewer, grid.gathered,
+        len(grid.names), len(grid.sorts), draws, level, limits,
     )  # fmt: skip
 
 
@@ -207,19 +204,16 @@ def _grid(gathered: Gathered, by: str, per: str) -> _Grid:
     place = group.map(number_of).fillna(-1).to_numpy(int)
     there = (place >= 0) & (exposure[place, frame["place"]] > 0)
     frame = frame[there].reset_index(drop=True)
-    stray = int((~there).sum())
-    kept = Gathered(
-        frame, orders, gathered.starts, gathered.end, gathered.dated, gathered.wait,
-        gathered.exclusions,
-    )  # fmt: skip
     sizes = frame[per].value_counts() if per else pd.Series({"": len(frame)})
     large = sorted(str(name) for name in sizes[sizes >= SMALLEST].index)
     if not large:
         raise NotEnoughData(
             _("No sort of complaint has {count} complaints.").format(count=number(SMALLEST))
         )
-    small = int(len(frame) - sizes[large].sum())
-    return _Grid(kept, short, per, names, large, place[there], exposure, stray, small)
+    rare = int(len(frame) - sizes[large].sum())
+    left_out = {**gathered.left_out, "no_order": int((~there).sum()), "rare": rare}
+    kept = replace(gathered, complaints=frame, orders=orders, left_out=left_out)
+    return _Grid(kept, short, per, names, large, place[there], exposure)
 
 
 def _months(starts: pd.DatetimeIndex) -> NDArray[np.int64]:
@@ -325,11 +319,3 @@ def _judged(
         beyond[few & (probability <= level)] = pd.NA
     table = table.assign(probability=probability, beyond_chance=beyond)
     return table.drop(columns=["_by", "_per"], errors="ignore"), limits
-
-
-def _exclusions(grid: _Grid) -> tuple[Exclusion, ...]:
-    own = (
-        of_complaints(_("at a place and in a week without an order"), grid.stray),
-        of_complaints(_("of a sort that is rare or not given"), grid.small),
-    )
-    return (*grid.gathered.exclusions, *(one for one in own if one.count))

@@ -13,7 +13,7 @@ from crmlab.complaints.series import Choice, Gathered, choice_words, counted
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.groups import group_name
-from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets
+from crmlab.show.result import Definition, Result, intervals_in_brackets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,6 @@ class Changes(Result):
     bounds : pandas.DataFrame
         For each row of the table: earliest and latest first day (begins_from, begins_to) and last
         day (ends_from, ends_to) of stretches nearly as likely.
-    exclusions : tuple of Exclusion
     """
 
     measure = "complaints.changes"
@@ -60,7 +59,6 @@ class Changes(Result):
     draws: int
     level: float
     bounds: pd.DataFrame
-    exclusions: tuple[Exclusion, ...]
 
     def formats(self) -> dict[str, str]:
         return {"ratio_low": "number1", "ratio_high": "number1", "ratio": "number1"}
@@ -265,7 +263,7 @@ class Changes(Result):
         )
 
     def _left_out(self) -> str:
-        return " ".join([self.gathered.dating(), counted(self.exclusions)])
+        return " ".join([self.gathered.dating(), counted(self.gathered.exclusions)])
 
     def _define(self) -> Definition:
         side = _("Fewer complaints than expected.") if self.fewer else _(
@@ -283,5 +281,5 @@ class Changes(Result):
                 "those of one customer being alike. Beyond chance: probability at most {level}."
             ).format(side=side, level=percent(self.level, 0)),
             source=self.context.source,
-            exclusions=self.exclusions,
+            exclusions=self.gathered.exclusions,
         )

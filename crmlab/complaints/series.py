@@ -48,7 +48,8 @@ class Gathered:
         Whether a complaint counts when it was ``"opened"`` or when its order was ``"ordered"``.
     wait : int
         Days from order to complaint within which most complaints come; 0 if they are not known.
-    exclusions : tuple of Exclusion
+    left_out : mapping of str to int
+        Complaints left out, by the reason (`reasons`).
     """
 
     complaints: pd.DataFrame
@@ -57,7 +58,15 @@ class Gathered:
     end: pd.Timestamp
     dated: str
     wait: int
-    exclusions: tuple[Exclusion, ...]
+    left_out: Mapping[str, int]
+
+    @property
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """What is left out, in the current language."""
+        known = reasons()
+        return tuple(
+            of_complaints(known[name], count) for name, count in self.left_out.items() if count
+        )
 
     def dating(self) -> str:
         """When complaints and orders count, in a sentence."""
@@ -135,11 +144,12 @@ def gather(
         require(crm, "dated", crm.missing({"orders": ["ordered_at"]}))
     further = [*columns, *(["orders.ordered_at"] if linked or dated == "ordered" else [])]
     found = cases(crm, suggestions=_asks_for_suggestions(of), by=further)
-    frame, gone = found.frame, []
+    frame = found.frame
+    gone = {"undated": found.undated, "suggestion": found.suggestions}
     times, wait = frame["opened_at"], _wait(frame) if linked else 0
     if dated == "ordered":
         times = frame["ordered_at"]
-        gone.append(of_complaints(_("day of the order not known"), int(times.isna().sum())))
+        gone["undated_order"] = int(times.isna().sum())
         frame = frame[times.notna()]
         if frame.empty:
             raise NotEnoughData(
@@ -152,17 +162,29 @@ def gather(
     starts, end = whole_periods(crm, times.min(), every, wait if dated == "ordered" else 0)
     frame = _chosen(frame.assign(place=_places(times, starts, end)), of)
     unplaced = frame[[_short(name) for name in places]].isna().any(axis=1)
-    gone.append(of_complaints(_("place not known"), int(unplaced.sum())))
+    gone["unplaced"] = int(unplaced.sum())
     frame = frame[~unplaced]
     if orders is not None:
         orders = _chosen(orders, where, must=True)
         orders = orders.assign(place=_places(pd.to_datetime(orders["day"]), starts, end))
     frame = _chosen(frame, where, must=orders is None)
     outside = frame["place"] < 0
-    gone.append(of_complaints(_("in a period that is not whole"), int(outside.sum())))
+    gone["outside"] = int(outside.sum())
     frame = frame[~outside].reset_index(drop=True)
-    exclusions = (*found.exclusions(), *(one for one in gone if one.count))
-    return Gathered(frame, orders, starts, end, dated, wait, exclusions)
+    return Gathered(frame, orders, starts, end, dated, wait, gone)
+
+
+def reasons() -> dict[str, str]:
+    """Why complaints are left out, in words."""
+    return {
+        "undated": _("day of opening not known"),
+        "suggestion": _("suggestion, which is welcome and no failure"),
+        "undated_order": _("day of the order not known"),
+        "unplaced": _("place not known"),
+        "outside": _("in a period that is not whole"),
+        "no_order": _("at a place and in a week without an order"),
+        "rare": _("of a sort that is rare or not given"),
+    }
 
 
 def _check_one(name: str, value: str, known: tuple[str, ...]) -> None:

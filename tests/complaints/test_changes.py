@@ -133,7 +133,7 @@ def test_complaints_where_nobody_ordered_are_left_out_and_counted():
         opened_at=crm.complaints["opened_at"] - pd.Timedelta(hours=30)
     )
     with_route = from_frames({"complaints": complaints, "orders": orders}, as_of=crm.as_of)
-    assert changes(with_route, by=None, dated="opened").exclusions == ()
+    assert changes(with_route, by=None, dated="opened").gathered.exclusions == ()
     with pytest.raises(NotEnoughData, match="at least 8 whole weeks"):
         changes(with_route, dated="opened")  # no complaint has a place
 

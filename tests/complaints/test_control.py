@@ -5,6 +5,7 @@ import pytest
 from crmlab.complaints.control import control
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
+from crmlab.language import speaking
 from crmlab.stats.control_charts import Limits
 
 # Ten weeks from Monday, 6 January 2025, and three days; 50 orders a week, four complaints.
@@ -198,6 +199,13 @@ def test_dated_by_the_order_complaints_and_orders_belong_together():
     # When they are opened nobody orders, so that no week has both.
     with pytest.raises(NotEnoughData, match="Phase I has no event"):
         control(crm)
+
+
+def test_what_is_left_out_is_said_in_the_language_in_which_it_is_asked_for():
+    result = control(workspace([*STEADY, 7]))
+    assert result.definition.exclusions[-1].words().startswith("7 complaints")
+    with speaking("zh_CN"):
+        assert "complaints" not in result.definition.exclusions[-1].words()
 
 
 def test_complaints_long_after_their_orders_are_warned_of(company):
