@@ -132,18 +132,38 @@ def pareto(
     found = cases(crm, suggestions=False, by=by)
     by = by.rpartition(".")[2]
     frame = found.frame[found.frame[by].notna()].reset_index(drop=True)
-    names = sorted(frame[by].unique())
-    _check(crm, frame, names, by, value)
+    _check(crm, frame, by, value)
     left_out = [*found.exclusions()]
     if len(frame) < len(found.frame):
         reason = _("{column} not given").format(column=shown(by).label)
         left_out.append(of_complaints(reason, len(found.frame) - len(frame)))
-    counted, costed = value != "cost", value != "count" and bool(frame["cost"].notna().any())
+    counted = value != "cost"
+    costed = value != "count" and bool(frame["cost"].sum() > 0)
+    table, pairs = _measured(frame, by, counted, costed, confidence, seed)
+    return Pareto(
+        table,
+        Context.of(crm),
+        by,
+        counted,
+        costed,
+        value == "both",
+        pairs,
+        bool(frame["customer_id"].notna().any()),
+        int(frame["cost_by_rule"].sum()),
+        confidence,
+        tuple(left_out),
+    )
+
+
+def _measured(
+    frame: pd.DataFrame, by: str, counted: bool, costed: bool, confidence: float, seed: int
+) -> tuple[pd.DataFrame, tuple[tuple[int, int], ...]]:
+    """The table, and the pairs of its rows on whose order number and cost disagree."""
+    names = sorted(frame[by].unique())
     who = clusters(frame["customer_id"])
     group = pd.Categorical(frame[by], categories=names).codes.astype(np.intp)
     numbers = by_cluster(who, group, len(names))
     costs = by_cluster(who, group, len(names), frame["cost"].fillna(0).to_numpy())
-    costed = costed and costs.sum() > 0
     table = pd.DataFrame({by: names, "complaints": numbers.sum(axis=0).astype("int64")})
     table["customers"] = (numbers > 0).sum(axis=0)
     if counted:
@@ -156,37 +176,27 @@ def pareto(
     if counted and costed:
         table["cost_apart"] = _apart(frame, group, who, table["customers"], 1 - confidence, seed)
         pairs = _reversed(numbers, costs, table, confidence)
-    first = ["complaints"] if counted else ["complaint_cost"]
+    first = "complaints" if counted else "complaint_cost"
     order = table.sort_values(first, ascending=False, kind="stable").index
     place = {int(old): new for new, old in enumerate(order)}
-    return Pareto(
-        table.loc[order].reset_index(drop=True),
-        Context.of(crm),
-        by,
-        counted,
-        costed,
-        value == "both",
-        tuple((place[one], place[other]) for one, other in pairs),
-        bool(frame["customer_id"].notna().any()),
-        int(frame["cost_by_rule"].sum()),
-        confidence,
-        tuple(left_out),
-    )
+    reversed_pairs = tuple((place[one], place[other]) for one, other in pairs)
+    return table.loc[order].reset_index(drop=True), reversed_pairs
 
 
-def _check(crm: Workspace, frame: pd.DataFrame, names: list[object], by: str, value: str) -> None:
-    if not names:
+def _check(crm: Workspace, frame: pd.DataFrame, by: str, value: str) -> None:
+    groups = frame[by].nunique()
+    if not groups:
         raise NotEnoughData(
             _("No complaint has a value of {column}, so there is nothing to rank.").format(
                 column=by
             )
         )
-    if len(names) > GROUPS:
+    if groups > GROUPS:
         raise CrmlabError(
             _(
                 "by = {column} makes {groups} groups; a ranking of more than {most} cannot be "
                 "read. Choose a column with fewer values."
-            ).format(column=repr(by), groups=len(names), most=GROUPS)
+            ).format(column=repr(by), groups=groups, most=GROUPS)
         )
     if value == "cost" and not frame["cost"].sum() > 0:
         raise MissingColumns(
