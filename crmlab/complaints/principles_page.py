@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.complaints.cases import Cases, of_complaints
 from crmlab.complaints.principle_values import PRINCIPLES, Judged, Training
 from crmlab.complaints.principle_words import meanings, principle_names, reasons
-from crmlab.complaints.principles_picture import draw_groups, drawn_groups
+from crmlab.complaints.principles_picture import draw_groups
 from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -164,9 +164,8 @@ class Principles(Result):
                 parts=_("; ").join(parts)
             )
         return _(
-            "Five small pictures side by side, points with intervals of {count} groups. All "
-            "together: {parts}."
-        ).format(count=number(len(drawn_groups(self))), parts=_("; ").join(parts))
+            "Five small pictures side by side, points with intervals by group. All together: {parts}."
+        ).format(parts=_("; ").join(parts))
 
     def _together(self) -> str:
         names = principle_names()
