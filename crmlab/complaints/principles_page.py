@@ -164,7 +164,8 @@ class Principles(Result):
                 parts=_("; ").join(parts)
             )
         return _(
-            "Five small pictures side by side, points with intervals by group. All together: {parts}."
+            "Five small pictures side by side, points with intervals by group. All together: "
+            "{parts}."
         ).format(parts=_("; ").join(parts))
 
     def _together(self) -> str:
