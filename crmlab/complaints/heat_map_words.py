@@ -139,13 +139,12 @@ class HeatMap(Result):
         few = cell["expected_count"] < FEWEST
         text = f"({number(cell['complaints'])})" if few else number(cell["complaints"])
         dark = abs(cell["residual_effective"]) > 0.5 * FARTHEST
-        axes.text(
-            x, y, text, ha="center", va="center", fontsize=9,
-            color="white" if dark else charts.INK,
-        )  # fmt: skip
+        # What is written on a dark cell, its frame too, is white.
+        ink = "white" if dark else charts.INK
+        axes.text(x, y, text, ha="center", va="center", fontsize=9, color=ink)
         if not pd.isna(cell["stands_out"]) and cell["stands_out"]:
             axes.add_patch(
-                Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, fill=False, edgecolor=charts.INK, lw=1.8)
+                Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, fill=False, edgecolor=ink, lw=2)
             )
 
     def _sides(self) -> tuple[str, str]:
