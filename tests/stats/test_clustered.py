@@ -130,3 +130,11 @@ def test_a_difference_of_shares_is_newcombes_method_10(one, other, expected):
         low, high = wilson(hits, trials)
         parts.append(Estimate(hits / trials, float(low), float(high), 1.0))
     assert clustered.difference(*parts)[:3] == pytest.approx(expected, abs=6e-5)
+
+
+def test_intervals_of_several_counts_are_those_of_each():
+    low, high = clustered.poisson([0, 10], [2, 1])
+    each = [clustered.poisson(0, 2), clustered.poisson(10, 1)]
+    assert low.tolist() == [float(one.low) for one in each]
+    assert high.tolist() == [float(one.high) for one in each]
+    assert low[0] == 0

@@ -109,3 +109,14 @@ def test_events_without_expectation_and_nothing_at_all_are_said():
         scan([[1, 1]], [[0.0, 2.0]])
     with pytest.raises(NotEnoughData, match="There is no event"):
         expected_events([[0, 0]], [[1, 1]])
+
+
+def test_a_stretch_is_at_most_half_of_the_time_unless_more_is_asked_for():
+    high = [[3] * 15 + [0] * 5]
+    expected = [[45 / 20] * 20]
+    half, whole = scan(high, expected), scan(high, expected, longest=20)
+    assert half.last[0] - half.first[0] + 1 == 10
+    assert whole.last[0] - whole.first[0] + 1 == 15
+    assert whole.likelihood[0] > half.likelihood[0]
+    bounds = nearly_as_likely(high[0], expected[0], 45, longest=20, within=0.01)
+    assert [side.tolist() for side in bounds] == [[0, 0], [14, 14]]
