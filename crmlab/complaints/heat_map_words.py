@@ -139,12 +139,14 @@ class HeatMap(Result):
         few = cell["expected_count"] < FEWEST
         text = f"({number(cell['complaints'])})" if few else number(cell["complaints"])
         dark = abs(cell["residual_effective"]) > 0.5 * FARTHEST
-        # What is written on a dark cell, its frame too, is white.
         ink = "white" if dark else charts.INK
         axes.text(x, y, text, ha="center", va="center", fontsize=9, color=ink)
-        if not pd.isna(cell["stands_out"]) and cell["stands_out"]:
+        if pd.isna(cell["stands_out"]) or not cell["stands_out"]:
+            return
+        # A dark frame in a white one is seen on pale and on dark cells.
+        for colour, width in (("white", 5.0), (charts.INK, 2.0)):
             axes.add_patch(
-                Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, fill=False, edgecolor=ink, lw=2)
+                Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor=colour, lw=width)
             )
 
     def _sides(self) -> tuple[str, str]:
