@@ -85,6 +85,8 @@ def cases(
 
     Notes
     -----
+    A suggestion is a complaint of that kind; where the kind is not given, of that cause.
+
     Without due_at a complaint is due the workspace's hours (``[workspace.sla_hours]``) for the
     tier of its customer and its severity after it was opened. Without handling_cost the cost is
     handling_minutes times the workspace's cost of ``complaint.minute``.
@@ -102,7 +104,7 @@ def cases(
     frame = crm.query("complaint_cases", by=_further(by))
     undated = int(frame["opened_at"].isna().sum())
     frame = frame[frame["opened_at"].notna()].reset_index(drop=True)
-    frame["suggestion"] = frame["kind"].eq(SUGGESTION).fillna(False).astype(bool)
+    frame["suggestion"] = frame["kind"].fillna(frame["cause"]).eq(SUGGESTION)
     left_out = 0 if suggestions else int(frame["suggestion"].sum())
     if not suggestions:
         frame = frame[~frame["suggestion"]].reset_index(drop=True)

@@ -172,7 +172,8 @@ class Words(Result):
         names = ("difference", "difference_low", "difference_high")
         if np.isnan(row["difference"]):
             return ""
-        return with_interval(*(100 * row[name] for name in names), lambda one: number(one, 1))
+        value, low, high = (100 * row[name] for name in names)
+        return with_interval(value, low, high, lambda one: number(one, 1))
 
     # --- the words
 

@@ -298,4 +298,5 @@ class Words(Result):
 def _written(row: pd.Series, names: Sequence[str]) -> str:
     if np.isnan(row[names[0]]):
         return _("not known")
-    return with_interval(*(float(row[name]) for name in names), lambda one: number(one, 2))
+    value, low, high = (float(row[name]) for name in names)
+    return with_interval(value, low, high, lambda one: number(one, 2))

@@ -107,7 +107,7 @@ class Hazards(Result):
     def value_labels(self) -> Mapping[str, Mapping[str, str]]:
         names = list(self.table["covariate"].unique())
         covariates = {name: covariate_name(name) for name in names}
-        return {"covariate": covariates, "level": level_names(names)}
+        return {"covariate": covariates, "covariate_level": level_names(names)}
 
     def title(self) -> str:
         holds = self.table[self.table["differs"].fillna(False).astype(bool)]
@@ -116,7 +116,7 @@ class Hazards(Result):
         row = holds.loc[np.log(holds["hazard_ratio"]).abs().idxmax()]
         return _("{covariate}, {level}: {ratio} times the hazard of {reference}").format(
             covariate=covariate_name(row["covariate"]),
-            level=level_name(row["covariate"], row["level"]),
+            level=level_name(row["covariate"], row["covariate_level"]),
             ratio=number(row["hazard_ratio"], 2),
             reference=level_name(row["covariate"], self._reference(row["covariate"])),
         )
@@ -207,10 +207,10 @@ class Hazards(Result):
 
     def _reference(self, covariate: str) -> str:
         own = self.table[(self.table["covariate"] == covariate) & self.table["reference"]]
-        return str(own["level"].iloc[0])
+        return str(own["covariate_level"].iloc[0])
 
     def _against(self, row: pd.Series) -> str:
-        return compared(row["covariate"], row["level"], self._reference(row["covariate"]))
+        return compared(row["covariate"], row["covariate_level"], self._reference(row["covariate"]))
 
     def _written(self, row: pd.Series) -> str:
         return _("{name} {ratio} ({low} to {high})").format(
@@ -309,7 +309,7 @@ class Hazards(Result):
                     "{count} customers in all."
                 ).format(fewest=number(FEWEST), count=number(self.combined))
             )
-        if (self.table["level"] == NOT_GIVEN).any():
+        if (self.table["covariate_level"] == NOT_GIVEN).any():
             parts.append(_("Where a value is not given, that is a level of its own."))
         return " ".join(parts)
 
@@ -358,9 +358,10 @@ def hazards(
     Returns
     -------
     Hazards
-        `.table` has a row per covariate and level: covariate, level, reference (whether the others
-        of the covariate are compared with it), customers, events, hazard_ratio, low, high (missing
-        for the reference, and where none has left), probability, corrected (Holm), differs.
+        `.table` has a row per covariate and level: covariate, covariate_level, reference (whether
+        the others of the covariate are compared with it), customers, events, hazard_ratio, low,
+        high (missing for the reference, and where none has left), probability, corrected (Holm),
+        differs.
         `.over_time()` looks at whether a ratio stays the same.
 
     Raises
@@ -438,7 +439,7 @@ def _table(
             rows.append(
                 {
                     "covariate": name,
-                    "level": str(code),
+                    "covariate_level": str(code),
                     "reference": code == reference,
                     "customers": int(counts.loc[code, "size"]),
                     "events": int(counts.loc[code, "sum"]),

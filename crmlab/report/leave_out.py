@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from nbformat import NotebookNode
@@ -206,8 +207,15 @@ def _end_note(cell: NotebookNode, reason: str) -> NotebookNode:
     )
 
 
+@cache
 def _measure(name: str) -> str:
-    return "" if name.partition(".")[0] in model.TABLES else name
+    """The name if a measure has it. Complaints are a table too, whose columns are no measures."""
+    if name.partition(".")[0] not in model.TABLES:
+        return name
+    try:
+        return name if hasattr(find_measure(name), "needs") else ""
+    except UnknownName:
+        return ""
 
 
 def _said(reasons: list[str], gone: list[LeftOut]) -> bool:

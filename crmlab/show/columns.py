@@ -491,7 +491,7 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "lower_quartile": (_("Lower quartile"), "number"),
         "median": (_("Median"), "number"),
         "covariate": (_("What is known"), "text"),
-        "level": (_("Level"), "text"),
+        "covariate_level": (_("Level"), "text"),
         "reference": (_("Reference level"), "boolean"),
         "hazard_ratio": (_("Hazard ratio"), "number"),
         "begins": (_("From month"), "number1"),

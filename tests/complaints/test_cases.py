@@ -50,6 +50,13 @@ def test_suggestions_and_undated_complaints_are_counted_when_they_are_left_out()
         cases(workspace([complaint(1, opened_at=None)]))
 
 
+def test_without_a_kind_the_cause_says_what_a_suggestion_is():
+    rows = [complaint(1, kind=None, cause="suggestion"), complaint(2, kind=None, cause="damage")]
+    rows.append(complaint(3, kind="service", cause="suggestion"))
+    found = cases(workspace(rows)).frame
+    assert found["suggestion"].tolist() == [True, False, False]
+
+
 def test_a_complaint_opened_again_is_closed_by_the_resolution_after_that():
     again = {"resolved_at": "2025-03-10 09:00", "reopened_at": "2025-03-12 09:00"}
     events = [

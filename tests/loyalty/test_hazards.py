@@ -44,7 +44,7 @@ def drawn(seed, n, **rates):
 
 
 def row(found, covariate, level):
-    return found.table.set_index(["covariate", "level"]).loc[(covariate, level)]
+    return found.table.set_index(["covariate", "covariate_level"]).loc[(covariate, level)]
 
 
 @pytest.fixture(scope="module")

@@ -146,10 +146,10 @@ def test_what_sections_need_exists(chapter):
         for name in needs(cell):
             assert section(cell), cell.id
             table, _dot, column = name.partition(".")
-            if table in model.TABLES:
-                assert model.table(table).column(column)
-            else:
-                assert find_measure(name).needs
+            # complaints are a table and a chapter
+            if table in model.TABLES and column in model.table(table):
+                continue
+            assert find_measure(name).needs
 
 
 @each_chapter

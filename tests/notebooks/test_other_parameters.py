@@ -74,6 +74,34 @@ items = "{item}"
 response_id = "编号"
 """
 
+# complaints as a call centre keeps them: no kind, no customer, times with and without a clock
+CALLS = """\
+[workspace]
+name = "客服中心"
+as_of = 2025-06-30
+
+[complaints]
+files = "来电.csv"
+encoding = "gbk"
+format = ["%Y/%m/%d %H:%M", "%Y-%m-%d"]
+invalid = "exclude"
+
+[complaints.columns]
+complaint_id = "编号"
+opened_at = "来电时间"
+resolved_at = "解决时间"
+text = "内容"
+"""
+CALLED = """\
+编号,来电时间,解决时间,内容
+1,2025/03/03 09:00,2025/03/04 09:00,外箱破损，两件货压坏了
+2,2025/03/05 10:00,2025-03-07,说好三天到，结果延误了
+3,2025/03/09 11:00,,司机态度很差
+4,2025-04-01,2025/04/02 15:00,请尽快回复
+5,2025/04/08 09:00,2025/04/07 09:00,货又晚到
+6,2025/05/20 08:30,2025/05/20 17:30,The pallet arrived damaged
+"""
+
 
 class Written:
     """What a chapter wrote: its tables and what is said about each."""
@@ -216,6 +244,31 @@ def bought(folder) -> Written:
     return Written(report)
 
 
+@pytest.fixture(scope="module")
+def complained(folder) -> Written:
+    """Chapter 4 on a student's own company, in English."""
+    (report,) = run(["complaints"], student=STUDENT, out=folder / "complained")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def complained_chinese(folder) -> Written:
+    """Chapter 4 on the bundled company up to an earlier day, in Chinese."""
+    (report,) = run(["4"], as_of="2025-06-30", language="zh_CN", out=folder / "complained_zh")
+    return Written(report)
+
+
+@pytest.fixture(scope="module")
+def called(folder) -> Written:
+    """Chapter 4 on the calls of a call centre: texts and times, nothing else."""
+    here = folder / "called"
+    here.mkdir()
+    (here / "来电.csv").write_bytes(CALLED.encode("gbk"))
+    (here / "mapping.toml").write_text(CALLS, encoding="utf-8")
+    (report,) = run(["04"], data=str(here / "mapping.toml"), out=here / "out")
+    return Written(report)
+
+
 @pytest.fixture(autouse=True)
 def _english():
     yield
@@ -268,12 +321,23 @@ def test_a_students_offers_are_the_students_own(returning):
     assert found["points"] == pytest.approx(per_100["points"])
 
 
-@pytest.mark.parametrize("written", ["student", "surveyed", "returning"])
+def test_a_students_complaints_are_the_students_own(complained):
+    crm = crmlab.load(student=STUDENT)
+    failures = crm.complaints[crm.complaints["kind"] != "suggestion"]
+    orders = crm.orders[crm.orders["amount"] >= 0]
+    rate = complained.first("complaints.complaint_rates").loc[0]
+    assert (rate["complaints"], rate["orders"]) == (len(failures), len(orders))
+    assert rate["per_1000"] == pytest.approx(1000 * len(failures) / len(orders))
+    pareto = complained.first("complaints.pareto").set_index("cause")["complaints"]
+    assert pareto.to_dict() == failures.groupby("cause").size().to_dict()
+
+
+@pytest.mark.parametrize("written", ["student", "surveyed", "returning", "complained"])
 def test_nothing_is_left_out_of_the_bundled_kind_of_company(written, request):
     assert request.getfixturevalue(written).report.left_out == ()
 
 
-@pytest.mark.parametrize("written", ["student", "surveyed", "returning"])
+@pytest.mark.parametrize("written", ["student", "surveyed", "returning", "complained"])
 def test_every_table_has_its_sheet_with_as_many_rows(written, request):
     of = request.getfixturevalue(written)
     book = openpyxl.load_workbook(of.workbook, read_only=True)
@@ -287,7 +351,9 @@ def test_every_table_has_its_sheet_with_as_many_rows(written, request):
 # ---- in Chinese
 
 
-@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese", "returning_chinese"])
+@pytest.mark.parametrize(
+    "written", ["chinese", "surveyed_chinese", "returning_chinese", "complained_chinese"]
+)
 def test_the_chinese_edition_is_chinese_throughout(written, request):
     chinese = request.getfixturevalue(written)
     notebook = nbformat.read(chinese.notebook, 4)
@@ -312,7 +378,9 @@ def is_chinese(text: object) -> bool:
     return re.search("[\u4e00-\u9fff]", str(text)) is not None
 
 
-@pytest.mark.parametrize("written", ["chinese", "surveyed_chinese", "returning_chinese"])
+@pytest.mark.parametrize(
+    "written", ["chinese", "surveyed_chinese", "returning_chinese", "complained_chinese"]
+)
 def test_no_warning_stands_in_the_chinese_edition(written, request):
     notebook = nbformat.read(request.getfixturevalue(written).notebook, 4)
     outputs = [one for cell in notebook.cells for one in cell.get("outputs", ())]
@@ -399,3 +467,15 @@ def test_the_report_names_the_users_data_and_not_where_it_was_made(mapped, folde
     assert "mapped/." not in page
     cells = {cell.id: cell.source for cell in nbformat.read(mapped.notebook, 4).cells}
     assert json.dumps(str(folder / "mapping.toml")) in cells["parameters-given"]
+
+
+def test_calls_alone_give_their_times_and_what_the_rules_find_in_the_texts(called):
+    # 5 was resolved before it was opened: it is set aside at loading, and counted.
+    times = called.first("complaints.times").set_index("step")
+    assert times.loc["opened", ["known", "mere_day"]].tolist() == [5, 1]
+    assert times.loc["resolved", ["known", "mere_day", "not_yet"]].tolist() == [4, 1, 1]
+    found = called.first("complaints.classify_by_rules").set_index("cause")["named"]
+    assert found[found > 0].to_dict() == {"damage": 2, "late_delivery": 1, "attitude": 1}
+    left = {one.section: one.columns() for one in called.report.left_out}
+    assert left["pareto"] == "complaints.cause"
+    assert "complaints.pareto" not in called.measures
