@@ -34,6 +34,7 @@ START = (
 PUBLISHED = {
     # the chance of a false finding, confidence; two chances and their odds
     "02_satisfaction": {"5 %", "95 %", "50 %", "75 %"},
+    "04_complaints": {"80 %"},  # Pareto's custom
     "05_tiering": {
         *("5 %", "15 %", "20 %", "80 %", "95 %"),  # the course's table, ABC cuts, confidence
         *("10 %", "14 %", "50 %", "60 %", "90 %"),  # made up for a step or an exercise, and said so
