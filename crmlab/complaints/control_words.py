@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crmlab.complaints.series import Choice, Gathered, choice_words, counted
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
+from crmlab.show.columns import shown
 from crmlab.show.groups import group_name
 from crmlab.show.result import Definition, Result
 from crmlab.stats.control_charts import Chart, Limits
@@ -125,6 +126,13 @@ class ControlChart(Result):
             return _("{figure}: {count} points, all of them phase I").format(
                 figure=figure, count=number(len(self.table))
             )
+        early = len(self.signals(1))
+        if later.empty and early:
+            return ngettext(
+                "{figure}: {count} signal in phase I, none after it",
+                "{figure}: {count} signals in phase I, none after it",
+                early,
+            ).format(figure=figure, count=number(early))
         if later.empty:
             return _("{figure}: no signal after phase I").format(figure=figure)
         return ngettext(
@@ -149,6 +157,7 @@ class ControlChart(Result):
         axes.plot(days, value, color=charts.BLUE, marker="o", markersize=3, linewidth=1.2)
         top = max(value.max(), float(self.table["upper"].max()))
         axes.set_ylim(0, top * 1.15)
+        self._name_lines(axes, top)
         self._mark(axes, days, value)
         charts.date_axis(axes.xaxis)
         if self.share:
@@ -167,6 +176,18 @@ class ControlChart(Result):
             _("phase I"), (days[first][0], 0.985), xycoords=axes.get_xaxis_transform(),
             xytext=(4, 0), textcoords="offset points", va="top", color=charts.MUTED, fontsize=9,
         )  # fmt: skip
+
+    def _name_lines(self, axes: Axes, top: float) -> None:
+        """The centre and the limits by name at their right end, unless they lie too close."""
+        last = self.table.iloc[-1]
+        for side in ("centre", "lower", "upper"):
+            if side != "centre" and abs(last[side] - last["centre"]) < 0.06 * top:
+                continue
+            axes.annotate(
+                shown(side).label, (1, last[side]), xycoords=("axes fraction", "data"),
+                xytext=(3, 0), textcoords="offset points", va="center", color=charts.MUTED,
+                fontsize=9,
+            )  # fmt: skip
 
     def _mark(self, axes: Axes, days: Array, value: Array) -> None:
         """Signals in orange, the farthest with their date as far as there is room."""

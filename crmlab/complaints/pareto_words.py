@@ -116,20 +116,27 @@ class Pareto(Result):
         )
         for value, low, high, colour, up, label in kinds:
             _bars(axes, rows, (value, low, high), places + up, [colour] * len(rows), 0.36, label)
-        axes.set_xlim(0, None)
-        axes.set_xlabel(_("Share of all complaints and of their cost, with intervals"))
-        axes.legend(loc="lower right")
+        self._draw_sum(axes, rows["cumulative"], places)
+        axes.set_xlabel(_("Shares, with intervals; dashed: 80%"))
+        # Above the axes, as the bars may be long and the line ends in the lower right corner.
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=10)
 
     def _draw_one(self, axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
         names = ("share", "low", "high") if self.counted else _COST
         vital = rows["vital" if self.counted else "cost_vital"]
         colours = [charts.BLUE if one else charts.GREY for one in vital]
         _bars(axes, rows, names, places, colours, 0.6, "")
-        along = rows["cumulative" if self.counted else "cost_cumulative"]
-        axes.axvline(0.8, color=charts.MUTED, linestyle="--", linewidth=1)
-        axes.plot(along, places, color=charts.INK, marker="o", markersize=4, linewidth=1.2)
-        axes.set_xlim(0, 1.02)
+        self._draw_sum(axes, rows["cumulative" if self.counted else "cost_cumulative"], places)
         axes.set_xlabel(_("Share with interval; line: added up from the top; dashed: 80%"))
+
+    def _draw_sum(self, axes: Axes, along: pd.Series, places: np.ndarray) -> None:
+        """The shares added up from the top, and where they pass 80%."""
+        axes.axvline(0.8, color=charts.MUTED, linestyle="--", linewidth=1)
+        axes.plot(
+            along, places, color=charts.INK, marker="o", markersize=4, linewidth=1.2,
+            label=_("Complaints, added up"),
+        )  # fmt: skip
+        axes.set_xlim(0, 1.02)
 
     # --- the words
 
@@ -157,9 +164,10 @@ class Pareto(Result):
                 )
                 for place, (_index, row) in enumerate(rows.iterrows())
             ]
-            return _("Pairs of bars, the most frequent first. {groups}.").format(
-                groups=_("; ").join(parts)
-            )
+            return _(
+                "Pairs of bars, the most frequent first, and the line of the complaints added up. "
+                "{groups}."
+            ).format(groups=_("; ").join(parts))
         value = "share" if self.counted else "cost_part"
         parts = [
             _("{group} {share}").format(group=self._name(place), share=percent(row[value]))

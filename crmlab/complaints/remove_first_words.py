@@ -95,7 +95,8 @@ class RemoveFirstWords(Result):
             places, [charts.wrapped(self._name(row), 26) for _i, row in rows.iterrows()]
         )
         self._scale(axes)
-        axes.legend(loc="lower right")
+        # Above the axes: with a remedy's cost, the longest bar may stand anywhere.
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=10)
         charts.set_title(axes, self.title())
         return axes
 

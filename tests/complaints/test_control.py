@@ -66,6 +66,14 @@ def test_a_week_out_of_line_is_a_signal_and_named():
     assert "not what" in result.reading()
 
 
+def test_a_signal_in_phase_one_alone_is_in_the_title_and_the_lines_are_named():
+    result = control(workspace([4, 4, 16, *STEADY[:7]]), until="2025-02-16", rules="western_1")
+    assert result.table["signal"].tolist() == [False, False, True] + [False] * 7
+    assert "1 signal in phase I, none after it" in result.title()
+    written = [text.get_text() for text in result.plot().texts]
+    assert {"Centre", "Upper limit", "Lower limit"} <= {*written}
+
+
 def test_limits_from_the_time_of_the_fault_hide_it():
     counts = [4, 4, 4, 4, 4, 4, 15, 15, 15, 15]
     assert control(workspace(counts), rules="western_1").table["signal"].sum() == 4

@@ -33,6 +33,14 @@ def test_shares_add_up_along_the_order_of_the_number_and_of_the_cost():
     assert table["cost_vital"].tolist() == [False, True, True]
 
 
+def test_the_picture_of_number_and_cost_adds_the_number_up_to_the_whole():
+    rows = many("a", 6, 1) + many("b", 3, 20, 10) + many("c", 1, 34, 20)
+    axes = pareto(workspace(rows)).plot()
+    (line,) = [one for one in axes.lines if one.get_label() == "Complaints, added up"]
+    assert [round(float(end), 6) for end in line.get_xdata()] == [0.6, 0.9, 1.0]
+    assert axes.get_xlim() == (0, 1.02)
+
+
 def test_exactly_80_percent_needs_no_further_group():
     table = pareto(workspace(many("a", 8, 1) + many("b", 2, 1, 10)), value="count").table
     assert table["vital"].tolist() == [True, False]
