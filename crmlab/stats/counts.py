@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
 from crmlab.stats.clustered import Estimate, wald_chance
+from crmlab.stats.threads import on_one_processor
 from crmlab.stats.weighted import t_interval
 
 Array = NDArray[np.float64]
@@ -98,6 +99,7 @@ class _Data(NamedTuple):
         return len(self.starts) > 0
 
 
+@on_one_processor
 def poisson(
     counts: ArrayLike,
     design: ArrayLike,
