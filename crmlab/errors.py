@@ -99,4 +99,8 @@ class InvalidValues(CrmlabError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(fault.message for fault in self.faults))
+        super().__init__("\n".join(_with_file(fault) for fault in self.faults))
+
+
+def _with_file(fault: Fault) -> str:
+    return f"{fault.file}: {fault.message}" if fault.file else fault.message

@@ -366,9 +366,25 @@ def test_cells_without_a_heading_are_left_out_under_the_heading_above(measure):
         ]
     )
     shortened, (left,) = leave_out.leave_out(notebook, NOTHING)
-    assert (left.section, left.title) == ("a", "By month")
+    assert (left.section, left.title) == ("a", "Orders – By month")
     assert [cell.id for cell in shortened.cells] == ["before", "a", "after"]
     assert shortened.cells[1].source.startswith("> ")
+
+
+def test_a_heading_that_many_sections_have_is_named_with_its_section(measure):
+    cells = [
+        markdown("why", "## Recency"),
+        markdown("hand", "### By hand", section="hand", needs=[measure]),
+        markdown("next", "## Frequency"),
+        markdown("again", "### By hand", section="again", needs=[measure]),
+        markdown("count", "## Counted", section="count", needs=[measure]),
+    ]
+    _shortened, gone = leave_out.leave_out(new_notebook(cells=cells), NOTHING)
+    assert [one.title for one in gone] == [
+        "Recency – By hand",
+        "Frequency – By hand",
+        "Counted",
+    ]
 
 
 def test_cells_whose_measure_was_named_as_lacking_go_without_a_second_note(measure):

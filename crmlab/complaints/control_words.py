@@ -28,6 +28,8 @@ DATED = 5
 NAMED = 6
 #: With fewer expected events in a point the normal law's limits are crude.
 FEW = 5
+#: Of limits that rest on fewer points it is said that they say little.
+FEW_POINTS = 12
 #: A probability below this is not put down to chance.
 LEVEL = 0.05
 
@@ -351,6 +353,15 @@ class ControlChart(Result):
         if self.held:
             return ""
         own = self.signals(1)
+        count = int((self.table["phase"] == 1).sum())
+        if own.empty and count < FEW_POINTS:
+            return ngettext(
+                "Phase I is a single point: limits that rest on so few say little. Twenty or "
+                "more are usual.",
+                "No point of phase I breaks a rule, but limits that rest on {count} points say "
+                "little. Twenty or more are usual.",
+                count,
+            ).format(count=number(count))
         if own.empty:
             return _("No point of phase I breaks a rule, so it may serve as a standard.")
         return _(
@@ -429,7 +440,7 @@ class ControlChart(Result):
             else _("p = {chance}").format(chance=number(found.chance, 3)),
             sigma=number(found.sigma, 2),
         )
-        if found.other < 0:
+        if found.other < 0 or (not self.laney and found.sigma <= 1):
             return said
         if found.other == len(self.control.signals):
             return said + " " + _("With or without σz there are as many signals.")

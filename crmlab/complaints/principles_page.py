@@ -327,9 +327,17 @@ class Principles(Result):
             principle=principle_names()[name],
             share=percent(row["share"]),
             target=percent(row["target"]),
-            meaning=meanings()[name],
+            meaning=self._meaning(name),
         )
         return f"{brackets} {said}"
+
+    def _meaning(self, name: str) -> str:
+        if name == "prevention" and not self.repeats["stands_out"].any():
+            return _(
+                "Yet no cause is seen to come back more often than chance would have it among "
+                "customers who complain so often."
+            )
+        return meanings()[name]
 
     def _groups(self) -> str:
         if not self.by:

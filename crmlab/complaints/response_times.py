@@ -41,6 +41,8 @@ SHOWN = 6
 BANDS = 3
 #: Days before the end in which the newest complaints were opened.
 RECENT = 14
+#: Of fewer complaints of those days nothing is said by themselves.
+FEW_RECENT = 20
 COLOURS = (charts.BLUE, charts.ORANGE, "#009e73", "#cc79a7", charts.INK, "#e69f00")
 
 
@@ -80,7 +82,8 @@ class ResponseTimes(Result):
     found: Waits
 
     def main_columns(self) -> Sequence[str]:
-        hidden = ("late_hours_low", "late_hours_high", "closed_late")
+        hidden = ["late_hours_low", "late_hours_high", "closed_late"]
+        hidden += ["closed_median"] if self.by else []
         return [name for name in self.table.columns if name not in hidden]
 
     def title(self) -> str:
@@ -223,11 +226,13 @@ class ResponseTimes(Result):
     def _newest(self) -> str:
         if not len(self.recent) or not 0 < self.recent["open"] < self.recent["complaints"]:
             return ""
+        if self.recent["complaints"] < FEW_RECENT:
+            return ""
         return _(
-            "Where it matters: of the {complaints} opened in the last {days} days, {open} still "
-            "wait. The curve says half within {median}, nine in ten within {late}; the closed ones "
-            "alone say {closed_median} and {closed_late}. Slow complaints are missing among the "
-            "closed ones just because they are slow."
+            "Where it matters: of the {complaints} opened in the last {days} days, still waiting: "
+            "{open}. The curve says half within {median}, nine in ten within {late}; the closed "
+            "ones alone say {closed_median} and {closed_late}. Slow complaints are missing among "
+            "the closed ones just because they are slow."
         ).format(
             complaints=number(self.recent["complaints"]),
             days=number(RECENT),
@@ -392,6 +397,7 @@ def response_times(
     if target is not None and not target > 0:
         raise CrmlabError(_("target = {value} is no number of hours above 0.").format(value=target))
     found = waits(crm, to, by)
+    by = by.rpartition(".")[2] if by else None
     frame, hours = found.frame, TARGETS[to] if target is None else float(target)
     overall = pd.Series(summary(frame, hours, CONFIDENCE))
     chance, table = np.nan, pd.DataFrame([overall])

@@ -239,7 +239,7 @@ def precision_and_recall_in_words(table: pd.DataFrame, label: str) -> str:
 
 def lowest_in_words(table: pd.DataFrame, label: str) -> str:
     """Which judged label has the lowest precision, and which the lowest recall."""
-    judged = table[table["judged"] & table["precision"].notna()]
+    judged = table[table["judged"]]
     if judged.empty:
         return _(
             "No label has {texts} texts of {customers} customers or more, so none is judged by "
@@ -247,7 +247,11 @@ def lowest_in_words(table: pd.DataFrame, label: str) -> str:
         ).format(texts=number(FEWEST_TEXTS), customers=number(FEWEST))
     written = {}
     for name in ("precision", "recall"):
-        row = judged.loc[judged[name].idxmin()]
+        known = judged[judged[name].notna()]
+        if known.empty:
+            written[name] = "–"
+            continue
+        row = known.loc[known[name].idxmin()]
         written[name] = _("{group} {share} ({low} to {high})").format(
             group=group_name(label, row[label]),
             share=percent(row[name]),

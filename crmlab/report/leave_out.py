@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +24,9 @@ from crmlab.language import _, ngettext
 _HEADING = re.compile(r"^(#{1,6}) +(.+?)\s*#*$", re.MULTILINE)
 
 _TOO_FEW = "too_few"
+
+#: Marks the heading of a section; further ones stand below it.
+_SECTION = "##"
 
 #: More other ways than so many to compute a measure are not listed.
 FEW_WAYS = 2
@@ -144,16 +147,14 @@ def leave_out(notebook: NotebookNode, crm: Any) -> tuple[NotebookNode, list[Left
     lacking = {name: ways for name, ways in lacking.items() if ways}
     kept: list[NotebookNode] = []
     gone: list[LeftOut] = []
-    above = ""
-    for cells in _runs(notebook.cells):
+    for cells, title in _titled(notebook.cells):
         reasons = [name for name in _all_needs(cells) if name in lacking]
         if not reasons:
             kept.extend(cells)
         elif _heading(cells) or not _said(reasons, gone):
-            left = _reasons(cells, above, {name: lacking[name] for name in reasons})
+            left = _reasons(cells, title, {name: lacking[name] for name in reasons})
             kept.append(_note(cells, reasons, left))
             gone.extend(left)
-        above = _last_heading(cells) or above
     shortened = deepcopy(notebook)
     shortened.cells = deepcopy(kept)
     return shortened, gone
@@ -178,17 +179,15 @@ def cut_short(notebook: NotebookNode) -> tuple[NotebookNode, list[LeftOut]]:
     """
     kept: list[NotebookNode] = []
     gone: list[LeftOut] = []
-    above = ""
-    for cells in _runs(notebook.cells):
+    for cells, title in _titled(notebook.cells):
         place = next((n for n, cell in enumerate(cells) if _too_few(cell)), len(cells))
         kept.extend(cells[:place])
         if place < len(cells):
             reason = _too_few(cells[place])
-            left = LeftOut(section(cells[0]), _title(cells, above), "", {}, too_few=reason)
+            left = LeftOut(section(cells[0]), title, "", {}, too_few=reason)
             if (left.title, reason) not in [(one.title, one.too_few) for one in gone]:
                 gone.append(left)
                 kept.append(_end_note(cells[place], reason))
-        above = _last_heading(cells) or above
     shortened = deepcopy(notebook)
     shortened.cells = deepcopy(kept)
     return shortened, gone
@@ -224,10 +223,10 @@ def _said(reasons: list[str], gone: list[LeftOut]) -> bool:
 
 
 def _reasons(
-    cells: list[NotebookNode], above: str, lacking: Mapping[str, list[Missing]]
+    cells: list[NotebookNode], title: str, lacking: Mapping[str, list[Missing]]
 ) -> list[LeftOut]:
     """Why a section is left out: each measure, then the columns it asks for besides, together."""
-    place = section(cells[0]), _title(cells, above)
+    place = section(cells[0]), title
     left = [
         LeftOut(*place, name, first, tuple(others))
         for name, (first, *others) in lacking.items()
@@ -282,14 +281,25 @@ def _heading(cells: list[NotebookNode]) -> tuple[str, str] | None:
     return next(iter(_headings(cells)), None)
 
 
-def _last_heading(cells: list[NotebookNode]) -> str:
-    return next((title for _level, title in reversed(_headings(cells))), "")
+def _titled(cells: list[NotebookNode]) -> Iterator[tuple[list[NotebookNode], str]]:
+    """The runs of `_runs`, each with its own heading, or the one it stands under.
+
+    A lesser heading, such as "By hand", is many sections' own: the section's is put before it.
+    """
+    part = above = ""
+    for run in _runs(cells):
+        titles = []
+        for level, title in _headings(run):
+            lesser = len(level) > len(_SECTION)
+            if not lesser:
+                part = title if level == _SECTION else ""
+            titles.append(_within(part, title) if lesser and part else title)
+        yield run, next(iter(titles), above or section(run[0]))
+        above = titles[-1] if titles else above
 
 
-def _title(cells: list[NotebookNode], above: str) -> str:
-    """The section's own heading, or the one it stands under."""
-    heading = _heading(cells)
-    return heading[1] if heading else above or section(cells[0])
+def _within(part: str, title: str) -> str:
+    return _("{section} – {part}").format(section=part, part=title)
 
 
 def _note(cells: list[NotebookNode], reasons: list[str], left: list[LeftOut]) -> NotebookNode:

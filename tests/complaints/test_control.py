@@ -133,6 +133,20 @@ def test_the_share_resolved_in_time_leaves_out_what_is_not_known_yet():
     assert table["share"].iloc[0] == pytest.approx(3 / 4)
 
 
+def test_a_complaint_due_after_the_last_day_is_not_judged_even_if_it_is_resolved():
+    opened = MONDAY + pd.to_timedelta(np.repeat(np.arange(10), STEADY) * 7, unit="D")
+    resolved = pd.Series(opened + pd.Timedelta(days=1))
+    due = pd.Series(opened + pd.Timedelta(days=3))
+    due.iloc[-2:] = pd.Timestamp("2025-06-01")  # one resolved already, one open
+    resolved.iloc[-1] = pd.NaT
+    due.iloc[0], resolved.iloc[0] = opened[0].normalize(), opened[0].normalize()  # mere days
+    resolved.iloc[1] = opened[1] + pd.Timedelta(days=4)  # late
+    crm = workspace(STEADY, orders=0, resolved_at=resolved.to_numpy(), due_at=due.to_numpy())
+    table = control(crm, chart="p").table
+    assert table["cases"].sum() == sum(STEADY) - 2
+    assert table["complaints"].sum() == sum(STEADY) - 3
+
+
 def test_counts_need_no_orders_and_rates_do():
     crm = workspace(STEADY, orders=0)
     assert control(crm, chart="c").table["centre"].iloc[0] == pytest.approx(4)
@@ -253,6 +267,14 @@ def test_what_cannot_be_asked_is_said():
         control(crm, since="2030-01-01")
     with pytest.raises(NotEnoughData, match="no whole month"):
         control(workspace([1], as_of="2025-01-20"), every="month")
+
+
+def test_limits_that_rest_on_few_points_are_said_to_say_little():
+    said = control(workspace(STEADY), until="2025-01-19").reading()
+    assert "limits that rest on 2 points say little" in said
+    assert "may serve as a standard" not in said
+    said = control(workspace(STEADY * 3, as_of="2025-08-03")).reading()
+    assert "No point of phase I breaks a rule, so it may serve as a standard." in said
 
 
 def test_all_points_may_be_phase_one():

@@ -49,6 +49,17 @@ def test_open_complaints_are_censored_at_the_end_of_the_last_day_and_not_dropped
     assert "1 complaint was still waiting at the end of the last day" in result.reading()
 
 
+def test_the_newest_are_spoken_of_only_where_they_are_many():
+    def reading(answers):
+        rows = [answered(number, 1, opened_at="2025-03-25 09:00") for number in range(answers)]
+        for row in rows:
+            row["first_response_at"] = "2025-03-25 12:00"
+        return response_times(workspace([*rows, complaint(99, opened_at="2025-03-31 09:00")]))
+
+    assert "opened in the last 14 days" not in reading(18).reading()
+    assert "of the 20 opened in the last 14 days, still waiting: 1." in reading(19).reading()
+
+
 def test_a_median_that_is_not_reached_is_said_and_no_number():
     rows = [answered(1, 1)] + [complaint(number) for number in range(2, 6)]
     result = response_times(workspace(rows), target=2)
@@ -161,3 +172,10 @@ def test_the_raw_export_has_response_times():
     result = response_times(crm)
     assert result.overall["complaints"] + result.found.unknown <= crm.rows("complaints")
     assert 0.4 < result.overall["share"] < 0.6
+
+
+def test_groups_may_be_named_with_their_table():
+    rows = [answered(n, n, severity="low" if n % 2 else "high") for n in range(1, 13)]
+    result = response_times(workspace(rows), by="complaints.severity")
+    assert result.by == "severity"
+    assert sorted(result.table["severity"]) == ["high", "low"]

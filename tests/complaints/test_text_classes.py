@@ -5,7 +5,7 @@ import pytest
 from crmlab.complaints.telling_words import telling_words
 from crmlab.complaints.text_classes import classify_texts
 from crmlab.complaints.text_held import dealt, held_out
-from crmlab.complaints.text_scores import class_scores, macro_scores, widest
+from crmlab.complaints.text_scores import class_scores, lowest_in_words, macro_scores, widest
 from crmlab.complaints.text_ways import text_ways
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
@@ -131,6 +131,16 @@ def test_the_interval_is_that_of_the_clusters_that_are_most_alike():
     alone, pairs = np.arange(8), [0, 0, 0, 0, 1, 1, 1, 1]
     assert widest(flags, [alone, pairs]) == widest(flags, [pairs])
     assert widest(flags, [pairs]).high - widest(flags, [pairs]).low > 0.9
+
+
+def test_the_lowest_recall_may_be_that_of_a_label_no_text_was_given():
+    table = pd.DataFrame({"cause": ["damage", "documents"], "judged": True})
+    for name, values in {"precision": [0.4, np.nan], "recall": [1.0, 0.0]}.items():
+        for column in (name, f"{name}_low", f"{name}_high"):
+            table[column] = values
+    said = lowest_in_words(table, "cause")
+    assert "those recorded so): Damaged goods 40.0%" in said
+    assert "those found): Wrong documents 0.0%" in said
 
 
 def test_small_labels_are_shown_and_not_judged():

@@ -722,7 +722,7 @@ def test_a_message_reads_as_the_style_asks(tmp_path):
     with pytest.raises(InvalidValues) as caught:
         one_column(tmp_path, '"v"', ["1", "11.5万元", "2万元", "3万元", "4万元"])
     assert str(caught.value) == (
-        "`orders.amount` has 4 values that are not numbers (row 2: '11.5万元'). Say"
+        "data.csv: `orders.amount` has 4 values that are not numbers (row 2: '11.5万元'). Say"
         ' `units = {"元" = 1, "万元" = 10000}` for this column in the mapping, with the units that'
         " occur, or correct the file."
     )
