@@ -205,8 +205,15 @@ def hours_words(hours: float) -> str:
     if np.isnan(hours):
         return _("not known")
     if abs(hours) < 1:
-        return _("{minutes} min").format(minutes=number(hours * 60))
-    return _("{hours} h").format(hours=number(hours, 0 if abs(hours) >= 100 else 1))
+        return _("{minutes} min").format(minutes=_bare(hours))
+    return _("{hours} h").format(hours=_bare(hours))
+
+
+def _bare(hours: float) -> str:
+    """The number of `hours_words` without its unit."""
+    if abs(hours) < 1:
+        return number(hours * 60)
+    return number(hours, 0 if abs(hours) >= 100 else 1)
 
 
 def promise_words(hours: float) -> str:
@@ -223,13 +230,23 @@ def promise_words(hours: float) -> str:
 
 
 def median_words(row: pd.Series) -> str:
-    """A median with its interval, from the columns median, median_low and median_high."""
+    """A median with its interval, from the columns median, median_low and median_high.
+
+    The unit is said once where the interval has the same.
+
+    Examples
+    --------
+    >>> median_words(pd.Series({"median": 3.8, "median_low": 3.6, "median_high": 4.0}))
+    '3.8 h (3.6 to 4.0)'
+    >>> median_words(pd.Series({"median": 1.1, "median_low": 0.9, "median_high": 1.3}))
+    '1.1 h (54 min to 1.3 h)'
+    """
     if np.isnan(row["median"]):
         return _("not reached by half of them")
     if not np.isfinite([row["median_low"], row["median_high"]]).all():
         return hours_words(row["median"])
+    low, high = row["median_low"], row["median_high"]
+    said = _bare if (low < 1) == (high < 1) else hours_words
     return _("{value} ({low} to {high})").format(
-        value=hours_words(row["median"]),
-        low=hours_words(row["median_low"]),
-        high=hours_words(row["median_high"]),
+        value=hours_words(row["median"]), low=said(low), high=said(high)
     )
