@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.cases import cases
+from crmlab.complaints.cases import Cases, cases, of_complaints
 from crmlab.complaints.steps import CONFIDENCE, end_of
-from crmlab.errors import CrmlabError
+from crmlab.complaints.times import later_known
+from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -311,13 +312,15 @@ def backlog(crm: Workspace, *, days: int = 7) -> Backlog:
     CrmlabError
         If `days` is not above 0.
     NotEnoughData
-        If there is no complaint.
+        If there is no complaint, or of none is it known how long it was open.
 
     Notes
     -----
-    Periods are counted back from the last day; the first may be cut short. A case opened again is
-    open twice, so that for every day open = opened + reopened − closed so far. Where complaint
-    events are not known, a case opened again never ends.
+    A complaint of which a later step is known but not the resolution is not open; when it was
+    closed is not known, so it is left out and counted. Periods are counted back from the last day;
+    the first may be cut short. A case opened again is open twice, so that for every day open =
+    opened + reopened − closed so far. Where complaint events are not known, a case opened again
+    never ends.
 
     References
     ----------
@@ -340,6 +343,10 @@ def backlog(crm: Workspace, *, days: int = 7) -> Backlog:
         raise CrmlabError(_("days = {value} is not above 0.").format(value=days))
     known = cases(crm)
     frame, now = known.frame, end_of(crm)
+    untimed = frame["resolved_at"].isna() & later_known(frame, "resolved")
+    frame = frame[~untimed].reset_index(drop=True)
+    if frame.empty:
+        raise NotEnoughData(_("Of no complaint is it known how long it was open."))
     spells = _spells(frame)
     first = frame["opened_at"].min().normalize()
     ends = _ends(first, now, days)
@@ -358,12 +365,20 @@ def backlog(crm: Workspace, *, days: int = 7) -> Backlog:
         int((due < now).sum()),
         bool(frame["due_at"].notna().any()),
         int(again.sum()),
-        known.exclusions(),
+        _exclusions(known, int(untimed.sum())),
     )
 
 
+def _exclusions(known: Cases, untimed: int) -> tuple[Exclusion, ...]:
+    late = of_complaints(_("step taken at a time that is not known"), untimed)
+    return known.exclusions() + ((late,) if late.count else ())
+
+
 def _spells(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row per time that a case was open: case, came (first opened), opened, closed, again."""
+    """A row per time that a case was open: case, came (first opened), opened, closed, again.
+
+    A resolution that is a mere day, that of the opening, is taken to be at the opening.
+    """
     again = frame["reopened_at"].notna() & frame["resolved_at"].notna()
     once = pd.DataFrame(
         {
@@ -383,7 +398,9 @@ def _spells(frame: pd.DataFrame) -> pd.DataFrame:
             "again": True,
         }
     )
-    return pd.concat([once, twice], ignore_index=True)
+    spells = pd.concat([once, twice], ignore_index=True)
+    early = spells["closed"] < spells["opened"]
+    return spells.assign(closed=spells["closed"].mask(early, spells["opened"]))
 
 
 def _ends(first: pd.Timestamp, now: pd.Timestamp, days: int) -> pd.DatetimeIndex:

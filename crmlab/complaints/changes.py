@@ -119,8 +119,9 @@ def changes(
     ratio of all places, sorts and stretches of at most half of the weeks is compared with that of
     draws in which complaints fall as expected, so that the searching is paid for. Complaints dated
     by the day they were opened are set against the mean of the orders of the week and of the one
-    before. Complaints of one customer that come together make chance look smaller than it is; a
-    stretch of fewer than five customers is not judged.
+    before. Complaints of one customer that come together would make chance look smaller than it is:
+    those of one sort, place and week count once. One who complains week after week still does; a
+    stretch of more complaints from fewer than five customers is not judged.
 
     References
     ----------
@@ -203,7 +204,9 @@ def _grid(gathered: Gathered, by: str, per: str) -> _Grid:
         exposure = (exposure + np.concatenate([exposure[:, :1], exposure[:, :-1]], axis=1)) / 2
     place = group.map(number_of).fillna(-1).to_numpy(int)
     there = (place >= 0) & (exposure[place, frame["place"]] > 0)
-    frame = frame[there].reset_index(drop=True)
+    frame, place = frame[there].reset_index(drop=True), place[there]
+    again = _again(frame, place, per)
+    frame, place = frame[~again].reset_index(drop=True), place[~again]
     sizes = frame[per].value_counts() if per else pd.Series({"": len(frame)})
     large = sorted(str(name) for name in sizes[sizes >= SMALLEST].index)
     if not large:
@@ -211,9 +214,21 @@ def _grid(gathered: Gathered, by: str, per: str) -> _Grid:
             _("No sort of complaint has {count} complaints.").format(count=number(SMALLEST))
         )
     rare = int(len(frame) - sizes[large].sum())
-    left_out = {**gathered.left_out, "no_order": int((~there).sum()), "rare": rare}
+    left_out = {
+        **gathered.left_out,
+        "no_order": int((~there).sum()),
+        "same_week": int(again.sum()),
+        "rare": rare,
+    }
     kept = replace(gathered, complaints=frame, orders=orders, left_out=left_out)
-    return _Grid(kept, short, per, names, large, place[there], exposure)
+    return _Grid(kept, short, per, names, large, place, exposure)
+
+
+def _again(frame: pd.DataFrame, place: Whole, per: str) -> NDArray[np.bool_]:
+    """Whether the customer has complained of the sort at the place in that week already."""
+    keys = ["customer_id", "_place", "place", *([per] if per else [])]
+    again = frame.assign(_place=place).duplicated(keys) & frame["customer_id"].notna()
+    return np.asarray(again, bool)
 
 
 def _months(starts: pd.DatetimeIndex) -> NDArray[np.int64]:

@@ -270,7 +270,10 @@ class Changes(Result):
             "More complaints than expected."
         )  # fmt: skip
         return Definition(
-            numerator=_("Complaints in a stretch of whole weeks, suggestions apart"),
+            numerator=_(
+                "Complaints in a stretch of whole weeks, suggestions apart; those of one customer, "
+                "of one sort, place and week, count once"
+            ),
             denominator=_("Complaints to be expected there and then"),
             period=self.context.period(),
             method=_(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.control_words import ControlChart, Dispersion
+from crmlab.complaints.promises import KEPT, MISSED, promises
 from crmlab.complaints.series import Choice, Gathered, gather
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _
@@ -69,7 +70,8 @@ def control(
         share of the complaints (p); complaints as such (c); the rate with limits from neighbouring
         points (individuals); or its exponentially weighted moving average.
     share : {"in_time", "first_contact"}, optional
-        Resolved by the time promised, or at first contact. For the charts p (by default in_time),
+        Resolved (for the first time) by the time promised, of complaints due by the last day
+        (`crmlab.complaints.promises`), or at first contact. For the charts p (by default in_time),
         individuals and ewma.
     of : mapping, optional
         Which complaints: a column of complaints and its value, as in ``{"cause": "damage"}``.
@@ -209,10 +211,8 @@ def _outcome(crm: Workspace, frame: pd.DataFrame, share: str) -> pd.Series:
     """Whether each complaint went well, missing where that is not known, or not known yet."""
     if share == "first_contact":
         return frame["first_contact_resolution"].astype("boolean")
-    end = pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
-    kept = (frame["closed_at"] <= frame["due_at"]).astype("boolean")
-    unknown = frame["due_at"].isna() | (frame["closed_at"].isna() & (frame["due_at"] >= end))
-    return kept.mask(unknown)
+    found = promises(crm, frame)
+    return found.eq(KEPT).astype("boolean").where(found.isin([KEPT, MISSED]))
 
 
 def _first_phase(rows: pd.DataFrame, gathered: Gathered, until: str | date | None) -> np.ndarray:

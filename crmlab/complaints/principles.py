@@ -115,8 +115,10 @@ def principles(
     aims = _aims(targets)
     names = [by] if by else []
     trained = crm.has("staff", "trained_on") and crm.has("complaints", "owner")
-    more = [*names, *(["trained_on"] if trained and by != "trained_on" else [])]
+    asked = by in ("trained_on", "staff.trained_on")
+    more = [*names, *(["trained_on"] if trained and not asked else [])]
     found = cases(crm, suggestions=False, by=more)
+    by = by.rpartition(".")[2] if by else None
     frame = found.frame
     known = judged(crm, frame, days, record_fields() if fields is None else fields, CONFIDENCE)
     if not any(each.trials.any() for each in known.values.values()):

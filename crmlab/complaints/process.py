@@ -105,6 +105,9 @@ class Process(Result):
     def value_labels(self) -> dict[str, dict[str, str]]:
         return {"stage": stage_names(), "way": way_names()}
 
+    def main_columns(self) -> list[str]:
+        return [name for name in self.table.columns if name != "mean_hours"]
+
     def title(self) -> str:
         if self.by:
             return self._title_of_groups()
@@ -476,6 +479,7 @@ def process(crm: Workspace, *, by: str | None = None, stage: str | None = None) 
     1       resolve      2        22.0   0.92
     """
     known = cases(crm, by=by)
+    by = by.rpartition(".")[2] if by else None
     frame = known.frame
     steps = recorded_steps(crm)
     _check_stage(stage, [step.stage for step in steps])

@@ -13,6 +13,9 @@ from crmlab.stats import clustered
 
 Array = NDArray[np.float64]
 
+#: A cause that fewer customers complain of is shown and not judged.
+FEWEST = 5
+
 
 class Repeats(NamedTuple):
     """Which complaints repeat a cause, and how many would by chance.
@@ -29,8 +32,8 @@ class Repeats(NamedTuple):
         or cause is not known.
     by_cause : pandas.DataFrame
         A row per cause: cause, complaints (judged), repeats, share, expected (repeats), ratio, low,
-        high, stands_out (ratio above 1, corrected for the number of causes); the largest ratio
-        first.
+        high, stands_out (ratio above 1, corrected for the number of causes by Bonferroni; not of
+        fewer than five customers); the largest ratio first.
     """
 
     judged: NDArray[np.bool_]
@@ -58,10 +61,10 @@ def repeats(frame: pd.DataFrame, days: int, confidence: float) -> Repeats:
     Notes
     -----
     A complaint of the same moment is not one before. With p the share of the cause in all
-    complaints and n earlier complaints of the customer in these days, the chance that one of them
-    has the same cause is 1 − (1 − p)ⁿ; the expected number is the sum of these. A customer may have
-    one cause more often for other reasons than that it was not removed, such as a route or a
-    season, so a ratio above 1 is a sign and no proof.
+    complaints and n earlier complaints of the customer in these days whose cause is known, the
+    chance that one of them has the same cause is 1 − (1 − p)ⁿ; the expected number is the sum of
+    these. A customer may have one cause more often for other reasons than that it was not removed,
+    such as a route or a season, so a ratio above 1 is a sign and no proof.
 
     Examples
     --------
@@ -75,8 +78,9 @@ def repeats(frame: pd.DataFrame, days: int, confidence: float) -> Repeats:
     first = frame["opened_at"].min() + pd.Timedelta(days=days)
     watched = (frame["opened_at"] >= first).to_numpy()
     judged = named & watched
-    earlier = _earlier(frame["opened_at"], clusters(frame["customer_id"]), days)
-    same = np.zeros(len(frame), int)
+    earlier, same = np.zeros(len(frame), int), np.zeros(len(frame), int)
+    who = clusters(frame.loc[named, "customer_id"])
+    earlier[named] = _earlier(frame.loc[named, "opened_at"], who, days)
     key = frame.loc[named, ["customer_id", "cause"]]
     pairs = key.groupby(["customer_id", "cause"], observed=True).ngroup().to_numpy()
     same[named] = _earlier(frame.loc[named, "opened_at"], pairs, days)
@@ -136,7 +140,7 @@ def _by_cause(
                 "ratio": found.value,
                 "low": found.low,
                 "high": found.high,
-                "stands_out": bool(strict.low > 1),
+                "stands_out": bool(strict.low > 1 and len(sums) >= FEWEST),
             }
         )
     names = ["cause", "complaints", "repeats", "share", "expected", "ratio", "low", "high"]

@@ -183,6 +183,7 @@ def reasons() -> dict[str, str]:
         "unplaced": _("place not known"),
         "outside": _("in a period that is not whole"),
         "no_order": _("at a place and in a week without an order"),
+        "same_week": _("further one of a customer, of the same sort, place and week"),
         "rare": _("of a sort that is rare or not given"),
     }
 

@@ -29,6 +29,8 @@ ENDS = {"first_response": "first_response_at", "resolution": "resolved_at", "clo
 #: Columns without which it cannot be known.
 NEEDED = {"first_response": "first_response_at", "resolution": "resolved_at"}
 CONFIDENCE = 0.95
+#: Of fewer customers nothing is judged.
+FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def waits(crm: Workspace, to: To, by: str | None = None) -> Waits:
         With complaints: opened_at and the column of the step.
     to : {"first_response", "resolution", "closing"}
     by : str, optional
-        A column to be had as well.
+        A column to be had as well, under its name without its table.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def waits(crm: Workspace, to: To, by: str | None = None) -> Waits:
     lacking = crm.missing({"complaints": ["opened_at", column]})
     require(crm, "complaints.response_times", lacking)
     found = cases(crm, suggestions=False, by=by)
-    frame = found.frame
+    frame, name = found.frame, by.rpartition(".")[2] if by else ""
     end = pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
     took = hours_between(frame["opened_at"], frame[ENDS[to]])
     ended = frame[ENDS[to]].notna()
@@ -119,7 +121,7 @@ def waits(crm: Workspace, to: To, by: str | None = None) -> Waits:
             "cluster": clusters(frame["customer_id"]),
             "whole_days": took["whole_days"],
         }
-        | ({by: frame[by]} if by else {})
+        | ({name: frame[name]} if name else {})
     )
     known = ~unknown & ~took["impossible"]
     if not known.any():
@@ -185,10 +187,16 @@ def summary(frame: pd.DataFrame, target: float, confidence: float) -> dict[str, 
 
 
 def curve_of(frame: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.DataFrame:
-    """Kaplan and Meier's curve of the share still waiting, customers as clusters."""
-    return gap_curve(
+    """Kaplan and Meier's curve of the share still waiting, customers as clusters.
+
+    Without an interval where the customers are fewer than five: how far they differ is not known.
+    """
+    curve = gap_curve(
         np.round(frame["hours"], 6), frame["ended"], frame["cluster"], confidence=confidence
     )
+    if frame["cluster"].nunique() < FEWEST:
+        curve[["low", "high"]] = np.nan
+    return curve
 
 
 def _reached(hours: pd.Series, share: float) -> float:

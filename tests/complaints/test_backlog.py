@@ -5,7 +5,7 @@ import pytest
 from crmlab import language
 from crmlab.complaints.backlog import backlog
 from crmlab.data.sources import from_frames
-from crmlab.errors import CrmlabError, MissingColumns
+from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 
 
 def complaint(number, opened, resolved=None, reopened=None, **more):
@@ -128,3 +128,25 @@ def test_in_the_company_what_came_less_what_was_closed_is_open(company):
     assert (came - table["closed"].cumsum()).tolist() == table["open_cases"].tolist()
     assert table["opened"].sum() == len(company.complaints)
     assert table["reopened"].sum() == company.complaints["reopened_at"].notna().sum()
+
+
+def test_what_was_resolved_at_a_time_that_is_not_known_is_not_open_and_is_counted():
+    rows = [
+        complaint(1, "2025-03-01 12:00", "2025-03-03 12:00", followed_up_at="2025-03-05 12:00"),
+        complaint(2, "2025-03-02 12:00", followed_up_at="2025-03-04 12:00"),
+        complaint(3, "2025-03-04 15:00", "2025-03-04"),  # a mere day
+    ]
+    found = backlog(workspace(rows), days=1)
+    assert found.table["open_cases"].iloc[0] == 0
+    assert found.table["opened"].sum() == found.table["closed"].sum() == 2
+    assert found.little["stay"] == pytest.approx(1)
+    assert "1 complaint (step taken at a time that is not known)" in found.reading()
+
+
+def test_where_no_time_of_closing_is_known_nothing_is_said():
+    rows = [
+        complaint(1, "2025-03-01 12:00", followed_up_at="2025-03-05 12:00"),
+        complaint(2, "2025-03-01 12:00", "2025-03-02 12:00") | {"opened_at": None},
+    ]
+    with pytest.raises(NotEnoughData, match=r"how long it was open"):
+        backlog(workspace(rows))

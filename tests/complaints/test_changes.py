@@ -6,6 +6,7 @@ import crmlab
 from crmlab.complaints.changes import changes
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
+from crmlab.stats.clustered import poisson
 
 MONDAY = pd.Timestamp("2025-01-06")
 WEEKS = 20
@@ -88,16 +89,19 @@ def test_fewer_complaints_are_found_when_asked_for():
 
 def test_a_stretch_of_few_customers_is_shown_and_not_judged():
     crm = workspace(FAULT)
-    complaints = crm.complaints.assign(
-        customer_id=lambda frame: frame["complaint_id"].str.slice(0, 1)
-    )
+    route, _week, number = zip(*crm.complaints["complaint_id"].str.split("-"), strict=True)
+    people = [f"{name}{int(each) % 4}" for name, each in zip(route, number, strict=True)]
+    complaints = crm.complaints.assign(customer_id=people)
     result = changes(from_frames({"complaints": complaints, "orders": crm.orders}, as_of=crm.as_of))
-    assert result.table["customers"].iloc[0] == 1
+    assert result.table["complaints"].iloc[0] == 16
+    assert result.table["customers"].iloc[0] == 4
     assert result.table["beyond_chance"].isna().iloc[0]
     assert result.found.empty
     assert "Not judged" in result.reading()
-    # The complaints of one customer tell no more than one: the interval is wide.
-    assert result.table["ratio_high"].iloc[0] > 10
+    # Four complaints of each customer tell no more than one: the interval is wide.
+    low, high = poisson(4, result.table["expected_count"].iloc[0] / 4)
+    assert result.table["ratio_low"].iloc[0] == pytest.approx(low)
+    assert result.table["ratio_high"].iloc[0] == pytest.approx(high)
 
 
 def test_customers_that_are_not_known_keep_nothing_from_being_found():
@@ -210,3 +214,15 @@ def test_chance_finds_something_as_often_as_the_level_says():
         found += len(result.found) > 0
     # Of 12 at 0.1: 4 at most but for bad luck of 1 in 200.
     assert found <= 4
+
+
+def test_what_a_customer_complains_of_twice_in_a_week_counts_once():
+    twice = steady(count=2) | {"B": [2] * 8 + [8] * 4 + [2] * 8}
+    crm = workspace(twice)
+    people = [f"P{number // 2}" for number in range(len(crm.complaints))]
+    frames = {"complaints": crm.complaints.assign(customer_id=people), "orders": crm.orders}
+    result = changes(from_frames(frames, as_of="2025-06-01"), draws=99)
+    # All come in pairs of one customer, so there are half as many facts.
+    assert result.table["complaints"].iloc[0] == 16
+    assert result.gathered.left_out["same_week"] == len(people) / 2
+    assert "further one of a customer, of the same sort, place and week" in result.reading()

@@ -289,3 +289,35 @@ def test_the_raw_export_is_judged_by_what_it_has():
     assert result.overall.loc["prevention", "complaints"] > 300
     assert "Capable front line (complaints.first_contact_resolution)" in result.reading()
     assert result.record["field"].iloc[0] == "owner"
+
+
+def test_an_earlier_complaint_without_a_cause_repeats_none_and_is_not_expected_to():
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["B", "A", "A"],
+            "cause": ["x", None, "x"],
+            "opened_at": pd.to_datetime(["2025-01-01", "2025-03-01", "2025-03-02"]),
+        }
+    )
+    found = repeats(frame, 30, 0.95)
+    assert found.judged.tolist() == [False, False, True]
+    assert found.again.tolist() == [False, False, False]
+    assert found.expected.tolist() == [0, 0, 0]
+
+
+def test_a_cause_that_one_customer_keeps_complaining_of_does_not_stand_out():
+    days = pd.date_range("2025-01-01", periods=80, freq="D")
+    frame = pd.DataFrame({"opened_at": days, "customer_id": "A", "cause": ["x", "y"] * 40})
+    others = frame.assign(
+        customer_id=[f"C{number}" for number in range(80)], cause=["y"] * 40 + ["z"] * 40
+    )
+    both = pd.concat([frame, others], ignore_index=True)
+    table = repeats(both, 1, 0.95).by_cause
+    assert not table["stands_out"].any()
+
+
+def test_groups_may_be_named_with_their_table():
+    rows = [complaint(n, first_contact_resolution=n % 2 == 0) for n in range(10)]
+    result = principles(workspace(rows), by="complaints.cause")
+    assert result.by == "cause"
+    assert result.table["cause"].unique().tolist() == ["damage"]

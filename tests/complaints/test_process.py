@@ -191,3 +191,10 @@ def test_the_medians_of_the_company_are_those_it_was_made_with(company):
         assert row["median"] == pytest.approx(known[f"hours_{stage}"], rel=0.1)
     assert process(company).stage == "investigate"
     assert process(company, by="level").table["cases"].sum() == table.loc["investigate", "cases"]
+
+
+def test_groups_may_be_named_with_their_table():
+    rows = [complaint(n, owner="S1" if n % 2 else "S2") for n in range(12)]
+    result = process(workspace(rows), by="complaints.owner")
+    assert result.by == "owner"
+    assert sorted(result.table["owner"]) == ["S1", "S2"]
