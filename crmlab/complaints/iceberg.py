@@ -92,6 +92,10 @@ class Iceberg(Result):
     def value_labels(self) -> dict[str, dict[str, str]]:
         return {FAULT: fault_names()} if self.by == FAULT else {}
 
+    def main_columns(self) -> list[str]:
+        hidden = ("per_complaint_low", "per_complaint_high")
+        return [name for name in self.table.columns if name not in hidden]
+
     def title(self) -> str:
         row = self.overall
         if not row["complained"]:

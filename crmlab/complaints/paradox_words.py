@@ -53,7 +53,7 @@ class Words(Result):
 
     def main_columns(self) -> Sequence[str]:
         return [
-            "group", "answers", "matched", "mean", "others_mean", *LEVEL, "detectable", "pairs",
+            "group", "matched", "mean", "others_mean", *LEVEL, "detectable", "pairs",
             *CHANGE,
         ]  # fmt: skip
 

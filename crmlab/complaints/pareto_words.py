@@ -88,7 +88,9 @@ class Pareto(Result):
         return formats_of(self.table, self.by)
 
     def main_columns(self) -> list[str]:
-        hidden = ("customers", "vital", "cost_vital", "unknown")
+        hidden = ["customers", "vital", "cost_vital", "unknown"]
+        if self.counted and self.costed:
+            hidden += ["cumulative", "cost_cumulative", "cost_first_share"]
         return [name for name in self.table.columns if name not in hidden]
 
     # --- the picture
@@ -295,6 +297,8 @@ class Pareto(Result):
         if len(self.table) < 2:
             return ""
         if not self.reversed:
+            if self.table["cost_part_low"].notna().sum() < 2:
+                return ""
             return _(
                 "Count and cost do not disagree on the order of any two groups by more than chance "
                 "would bring about."

@@ -85,7 +85,10 @@ class ComplaintRates(Result):
         return usual | dict(formats_of(self.table, self.by))
 
     def main_columns(self) -> list[str]:
-        return [name for name in self.table.columns if name not in ("design_effect", "few")]
+        hidden = ["design_effect", "few"]
+        if self.by:
+            hidden += ["plain_low", "plain_high", "with_suggestions"]
+        return [name for name in self.table.columns if name not in hidden]
 
     # --- the picture
 
@@ -211,6 +214,12 @@ class ComplaintRates(Result):
             return _(
                 "No suggestion is recorded, so there is nothing to tell apart from complaints."
             )
+        if self.by and not self.suggestions:
+            return ngettext(
+                "{count} suggestion, which is welcome and no failure, is not counted.",
+                "{count} suggestions, which are welcome and no failures, are not counted.",
+                count,
+            ).format(count=number(count))
         texts = {
             False: ngettext(
                 "With the {count} suggestion, which is welcome and no failure, it would be {rate} "
@@ -235,6 +244,8 @@ class ComplaintRates(Result):
                 "No customer is given, so every complaint counts as independent; where some "
                 "customers complain often the intervals are too short."
             )
+        if self.by:
+            return ""
         effect = self.overall.estimate.effect
         if effect < 1.005:
             return _(

@@ -64,9 +64,9 @@ class Recovery(Result):
 
     def main_columns(self) -> Sequence[str]:
         return [
-            "handling", "answers", "satisfied_share", "others_answers", "others_satisfied",
-            "difference", "difference_low", "difference_high", "odds_ratio", "ratio_low",
-            "ratio_high", "associated",
+            "handling", "answers", "satisfied_share", "others_satisfied", "difference",
+            "difference_low", "difference_high", "odds_ratio", "ratio_low", "ratio_high",
+            "associated",
         ]  # fmt: skip
 
     def title(self) -> str:
@@ -176,17 +176,7 @@ class Recovery(Result):
                 "{overall} How complaints were handled is not known, or all were handled alike: "
                 "there is nothing to compare."
             ).format(overall=overall)
-        said = [
-            _("{name} {share}, without it {others}").format(
-                name=self._name(row["handling"]),
-                share=percent(row["satisfied_share"]),
-                others=percent(row["others_satisfied"]),
-            )
-            for _index, row in rows.iterrows()
-        ]
-        return _("{overall} As they stand: {said}.").format(
-            overall=overall, said=_("; ").join(said)
-        )
+        return overall
 
     def _adjusted(self) -> str:
         if not self.odds.answers:

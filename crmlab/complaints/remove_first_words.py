@@ -60,10 +60,10 @@ class RemoveFirstWords(Result):
 
     def main_columns(self) -> Sequence[str]:
         of_net = ["remedy_cost", "net", "net_low", "net_high"] if self.priced else []
+        ends = [] if self.priced else ["saved_low", "saved_high"]
         return [
-            "cause", "yearly", "yearly_low", "yearly_high",
-            *(f"{part}_saved" for part in self.parts),
-            "saved", "saved_low", "saved_high", *of_net, "first_share",
+            "cause", "yearly", *(f"{part}_saved" for part in self.parts), "saved", *ends, *of_net,
+            "first_share",
         ]  # fmt: skip
 
     def title(self) -> str:

@@ -209,7 +209,7 @@ class Taxonomy(Result):
             )
         share = self.problems
         said = _(
-            "{found} of the course's six after-sale problems occur; together they are {share} "
+            "The causes hold {found} of the course's six after-sale problems, together {share} "
             "({low} to {high}) of all complaints and suggestions."
         ).format(
             found=number(len(found)),

@@ -74,11 +74,10 @@ class TextClasses(Result):
 
     def main_columns(self) -> list[str]:
         measured = [
-            f"{name}{end}"
-            for name in ("precision", "recall", "f1")
-            for end in ("", "_low", "_high")
+            f"{name}{end}" for name in ("precision", "recall") for end in ("", "_low", "_high")
         ]
-        return [self.label, "texts", "wordings", *measured, "judged"]
+        some = [] if self.table["judged"].all() else ["judged"]
+        return [self.label, "texts", "wordings", *measured, "f1", *some]
 
     def title(self) -> str:
         return _(

@@ -130,15 +130,18 @@ def find_rules(plain: pd.Series, rules: pd.DataFrame, label: str) -> pd.DataFram
     known = _checked(rules, label)
     hits: list[list[tuple[int, int, int]]] = [[] for _text in different]
     words = known["word"].tolist()
+    # One long text, a line each, because to search that is quick.
+    whole = "\n".join(different)
+    starts = np.cumsum([0, *(len(text) + 1 for text in different)])
     for order, (word, deniable) in enumerate(zip(words, known["deniable"], strict=True)):
-        pattern, stem = _pattern(word), normalised(word).rstrip("*")
-        for at, text in enumerate(different):
-            # Most texts do not hold the word at all, and to see that is quick.
-            for place in pattern.finditer(text) if stem in text else ():
-                begin = place.start()
-                if not (deniable and DENIED.search(text[max(0, begin - BEFORE) : begin])):
-                    hits[at].append((begin, -len(word), order))
-                    break
+        places = np.array(_places(word, whole), np.intp)
+        lines = np.searchsorted(starts, places, "right") - 1
+        found: set[int] = set()
+        for begin, at in zip(places.tolist(), lines.tolist(), strict=True):
+            before = whole[max(int(starts[at]), begin - BEFORE) : begin]
+            if at not in found and not (deniable and DENIED.search(before)):
+                hits[at].append((begin, -len(word), order))
+                found.add(at)
     names, weights = known[label].tolist(), known["weight"].tolist()
     orders = [[order for _begin, _length, order in sorted(found)] for found in hits]
     rows = [
@@ -147,6 +150,18 @@ def find_rules(plain: pd.Series, rules: pd.DataFrame, label: str) -> pd.DataFram
     ]
     made = pd.DataFrame(rows, columns=["found", "labels", "words"], index=different.to_numpy())
     return made.astype({"found": "object"}).reindex(plain).set_axis(plain.index)
+
+
+def _places(word: str, whole: str) -> list[int]:
+    """Where a word stands; most places of its letters are found without the pattern."""
+    pattern, stem = _pattern(word), normalised(word).rstrip("*")
+    places, at = [], whole.find(stem)
+    while at >= 0:
+        inside = pattern.match(whole, at)
+        if inside:
+            places.append(at)
+        at = whole.find(stem, inside.end() if inside else at + 1)
+    return places
 
 
 def _listed(orders: list[int], words: list[str]) -> str:
@@ -234,7 +249,8 @@ class TextRules(Result):
             return [self.label, "named", "share", "low", "high"]
         measured = ["precision", "precision_low", "precision_high"]
         measured += ["recall", "recall_low", "recall_high"]
-        return [self.label, "texts", "named", "right", *measured, "judged"]
+        some = [] if self.table["judged"].all() else ["judged"]
+        return [self.label, "texts", "named", "right", *measured, *some]
 
     def title(self) -> str:
         told = percent(self.told.value, 0)

@@ -44,7 +44,7 @@ def test_what_is_not_given_and_what_stands_under_two_kinds_is_said():
     assert "several places: Damaged goods (Service, Freight transport)" in text
     assert "1 of them is a suggestion: it is welcome" in text
     assert "1 has no customer and counts as independent" in text
-    assert "1 of the course's six after-sale problems occur; together they are 33.3%" in text
+    assert "The causes hold 1 of the course's six after-sale problems, together 33.3%" in text
     assert "Not recorded: Price change, Installation not done well" in text
 
 
@@ -83,7 +83,7 @@ def test_the_company_has_four_kinds_and_all_six_problems(company):
     assert kinds["complaints"].sum() == found.complaints == len(company.complaints)
     assert kinds["kind"].tolist() == ["transport", "sales_contract", "service", "suggestion"]
     assert found.table["after_sale"].sum() == 6
-    assert "6 of the course's six" in found.reading()
+    assert "hold 6 of the course's six" in found.reading()
     assert "Not recorded" not in found.reading()
     assert found.several == {}
     widths = {one.get_width() for one in found.plot().patches}
