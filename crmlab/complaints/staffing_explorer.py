@@ -28,6 +28,8 @@ USUAL, PROMISED = 4.0, 0.9
 MOST_MORE = 6
 #: The days as they were are replayed so many times.
 REPLAYS = 10
+#: A curve is named where it begins so much above the one named before it.
+ROOM = 0.05
 
 
 class Desks:
@@ -161,17 +163,24 @@ class _Curve:
 
     def __init__(self, axes: Axes, desks: Desks) -> None:
         self.desks = desks
-        for shares in desks.shares:
-            axes.plot(desks.hours, shares, color=charts.GRID, linewidth=1.5)
+        above = -1.0
+        for staff, shares in zip(desks.staff, desks.shares, strict=True):
+            axes.plot(desks.hours, shares, color=charts.GREY, linewidth=1, alpha=0.6)
+            if shares[0] - above > ROOM:
+                above = shares[0]
+                axes.annotate(
+                    number(staff), (0, above), xytext=(-4, 0), textcoords="offset points",
+                    ha="right", va="center", color=charts.MUTED, fontsize=10,
+                )  # fmt: skip
         (self.line,) = axes.plot(desks.hours, desks.shares[0], color=charts.BLUE, linewidth=2.5)
         self.at = axes.axvline(0, color=charts.MUTED, linestyle=":", linewidth=1.5)
         axes.axhline(PROMISED, color=charts.MUTED, linestyle=":", linewidth=1.5)
         (self.dot,) = axes.plot([0], [0], color=charts.ORANGE, marker="o", markersize=10, zorder=4)
         self.title = axes.set_title(" ")
-        axes.set_xlim(-0.2, LONGEST + 0.2)
+        axes.set_xlim(-0.6, LONGEST + 0.2)
         axes.set_ylim(0, 1.04)
         charts.share_axis(axes.yaxis)
-        axes.set_xlabel(_("Working hours until work begins (grey: other numbers of people)"))
+        axes.set_xlabel(_("Working hours until work begins (number at a line: people)"))
         axes.set_ylabel(_("Share of cases begun"))
 
     def set(self, within: float, staff: int) -> None:

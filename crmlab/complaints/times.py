@@ -102,7 +102,7 @@ class Times(Result):
         return _("No time is missing, and all are in a possible order")
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        from matplotlib.ticker import MaxNLocator
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         axes = charts.new_axes(ax, size=(charts.SIZE[0], 4.6))
         table = self.table.iloc[::-1].reset_index(drop=True)
@@ -128,6 +128,7 @@ class Times(Result):
         axes.set_yticks(places, [step_names()[step] for step in table["step"]])
         axes.set_xlim(0, max(1.0, float(left.max())))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: number(value)))
         axes.set_xlabel(_("Complaints"))
         axes.legend(loc="upper center", bbox_to_anchor=(0.42, -0.14), ncols=2, fontsize=10)
         charts.set_title(axes, self.title())

@@ -167,6 +167,7 @@ def test_the_sliders_start_at_the_fewest_who_keep_the_promise(monkeypatch, compa
     values = {name: control.value for name, control in caught["controls"].items()}
     assert values == {"within": 4.0, "staff": 2}
     axes = caught["figure"].axes[0]
+    assert [text.get_text() for text in axes.texts][:2] == ["1", "2"]
     artists = len(axes.lines)
     caught["move"](**values)
     assert axes.get_title("left").startswith("The promise is kept: 96% begun within 4 h")
