@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -243,8 +244,8 @@ def compare_rates(
     crm: Workspace,
     *,
     by: str,
-    first: object,
-    second: object,
+    first: object = None,
+    second: object = None,
     suggestions: bool = False,
     confidence: float = 0.95,
 ) -> RateRatio:
@@ -256,8 +257,10 @@ def compare_rates(
         With complaints: opened_at; orders: ordered_at.
     by : str
         A column of orders or customers.
-    first, second : object
-        Two of its values; the ratio is that of the first to the second.
+    first, second : object, optional
+        Two of its values; the ratio is that of the first to the second. One that is not given is
+        the group with the most customers (with the most orders, where customers are not known) of
+        those not named.
     suggestions : bool
         Whether suggestions count among the complaints.
     confidence : float
@@ -276,7 +279,7 @@ def compare_rates(
     UnknownName
         If `by` names no column, or a group is not among its values.
     NotEnoughData
-        If there is no complaint or no order, or a group has no order.
+        If there is no complaint or no order, a group has no order, or there is but one.
 
     Notes
     -----
@@ -309,9 +312,10 @@ def compare_rates(
         )
     found = exposed(crm, by=by)
     by = found.by
-    names = [
-        _group(found, by, one, option) for one, option in ((first, "first"), (second, "second"))
-    ]
+    asked = (("first", first), ("second", second))
+    named = {option: _group(found, by, one, option) for option, one in asked if one is not None}
+    others = iter([one for one in _largest_first(found, by) if one not in named.values()])
+    names = [named[option] if option in named else _next(others, by) for option, _one in asked]
     if names[0] == names[1]:
         raise CrmlabError(
             _("first and second are two different groups; both are {group}.").format(
@@ -336,8 +340,8 @@ def compare_rates(
         table if found.clustered else table.drop(columns="customers"),
         Context.of(crm),
         by,
-        str(first),
-        str(second),
+        str(names[0]),
+        str(names[1]),
         _ratio(rates, effects, confidence),
         _ratio(rates, (1.0, 1.0), confidence),
         effects,
@@ -445,6 +449,26 @@ def _group(found: Exposed, by: str, wanted: object, option: str) -> object:
             names=_(", ").join(str(value) for value in orders.index[:20]),
         )
     )
+
+
+def _largest_first(found: Exposed, by: str) -> list[object]:
+    """The groups that have orders, those of the most customers first, then of the most orders."""
+    rows = found.frame[found.frame["orders"] > 0].groupby(by)
+    sizes = pd.DataFrame(
+        {"customers": rows["customer_id"].nunique(), "orders": rows["orders"].sum()}
+    )
+    return list(sizes.sort_values(["customers", "orders"], ascending=False).index)
+
+
+def _next(others: Iterator[object], by: str) -> object:
+    try:
+        return next(others)
+    except StopIteration:
+        raise NotEnoughData(
+            _("All orders are of one group of {column}, so there is nothing to compare.").format(
+                column=shown(by).label
+            )
+        ) from None
 
 
 def _row(rate: Rate) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.waits import CONFIDENCE, To, Waits, curve_of, summary, waits
+from crmlab.complaints.waits import CONFIDENCE, FEWEST, To, Waits, curve_of, summary, waits
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 #: Hours within which it should be done, where nothing else is said.
 TARGETS: dict[str, float] = {"first_response": 4.0, "resolution": 72.0, "closing": 72.0}
-#: A group of fewer customers is shown and not judged.
-FEWEST = 5
 #: A picture shows so many groups, those of the most complaints; the table has all.
 SHOWN = 6
 #: With more groups than these, bands would hide each other.

@@ -103,3 +103,22 @@ def test_personalised_customers_of_the_company_complain_more_than_ethical_ones(c
     routes = compare_rates(company, by="route", first="R01", second="R02")
     assert routes.shared > 0
     assert "have orders in both groups" in routes.reading()
+
+
+def test_without_names_the_two_groups_of_the_most_customers_are_compared():
+    crm = workspace(APART)
+    orders = crm.orders.assign(region=crm.orders["region"].where(crm.orders.index >= 100, "East"))
+    crm = from_frames({"orders": orders, "complaints": crm.complaints}, as_of="2025-03-31")
+    found = compare_rates(crm, by="region")
+    assert found.first == "South"
+    assert found.table["customers"].tolist() == [10, 5]
+    named = compare_rates(crm, by="region", first="East")
+    assert (named.first, named.second) == ("East", "South")
+
+
+def test_a_single_group_has_nothing_to_be_compared_with():
+    crm = workspace(APART)
+    orders = crm.orders.assign(region="North")
+    crm = from_frames({"orders": orders, "complaints": crm.complaints}, as_of="2025-03-31")
+    with pytest.raises(NotEnoughData, match=r"All orders are of one group of"):
+        compare_rates(crm, by="region")
