@@ -127,8 +127,8 @@ def remove_first(
                 "is lost, so causes cannot be ranked by money."
             )
         )
-    estimate, drawn = draws(found.causes, resamples, seed)
-    table = _table(found, estimate, drawn, removable, dict(costs or {}))
+    made = draws(crm, known, resamples, seed)
+    table = _table(found, made.estimate, made.drawn, removable, dict(costs or {}))
     shown_by = [cause for cause in found.causes.names if known.get(cause) in KINDS]
     return RemoveFirst(
         table,

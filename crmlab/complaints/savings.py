@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from crmlab.complaints.repurchase import CONFIDENCE, AfterIncidents, after_incid
 from crmlab.data.drawn import some_customers
 from crmlab.errors import NotEnoughData
 from crmlab.language import _
+from crmlab.show.once import once
 from crmlab.show.result import Exclusion
 from crmlab.stats.clustered import rate
 from crmlab.stats.intervals import CELLS, times_drawn
@@ -123,29 +124,8 @@ class Causes:
         return total * share[:, None]
 
 
-def draws(causes: Causes, resamples: int, seed: int) -> tuple[Array, Array]:
-    """Money of a year by cause and part: as it is, and for customers drawn again.
-
-    Returns
-    -------
-    tuple of numpy.ndarray, shapes (causes, parts) and (resamples, causes, parts)
-    """
-    random = np.random.default_rng(seed)
-    size = len(causes.exposure)
-    plain = {state: np.array([value]) for state, (value, _error) in causes.ratios.items()}
-    estimate = causes.money(np.ones((1, size)), plain)[0]
-    chunks = max(1, math.ceil(resamples * size / CELLS))
-    parts = []
-    for some in np.array_split(np.arange(resamples), chunks):
-        logs = {
-            state: random.normal(value, error, len(some))
-            for state, (value, error) in causes.ratios.items()
-        }
-        parts.append(causes.money(times_drawn(len(some), size, random), logs))
-    return estimate, np.concatenate(parts)
-
-
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """The causes, and what stands aside.
 
     Attributes
@@ -167,6 +147,7 @@ class Found(NamedTuple):
     part: str
 
 
+@once
 def causes_of(crm: Workspace, faults: Mapping[str, str]) -> Found:
     """The causes with all that is known of their cost.
 
@@ -230,6 +211,39 @@ def causes_of(crm: Workspace, faults: Mapping[str, str]) -> Found:
     return Found(causes, frame, without, exclusions, part)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Money of a year, as it is and for customers drawn again.
+
+    Attributes
+    ----------
+    estimate : numpy.ndarray, shape (causes, parts)
+    drawn : numpy.ndarray, shape (resamples, causes, parts)
+    """
+
+    estimate: Array
+    drawn: Array
+
+
+@once
+def draws(crm: Workspace, faults: Mapping[str, str], resamples: int, seed: int) -> Drawn:
+    """Money of a year by cause and part, whatever share of it and at whatever cost is removed."""
+    causes = causes_of(crm, faults).causes
+    random = np.random.default_rng(seed)
+    size = len(causes.exposure)
+    plain = {state: np.array([value]) for state, (value, _error) in causes.ratios.items()}
+    estimate = causes.money(np.ones((1, size)), plain)[0]
+    chunks = max(1, math.ceil(resamples * size / CELLS))
+    parts = []
+    for some in np.array_split(np.arange(resamples), chunks):
+        logs = {
+            state: random.normal(value, error, len(some))
+            for state, (value, error) in causes.ratios.items()
+        }
+        parts.append(causes.money(times_drawn(len(some), size, random), logs))
+    return Drawn(estimate, np.concatenate(parts))
+
+
 def _orders_by_customer(crm: Workspace) -> pd.Series:
     counted = crm.query("order_counts", by="customer_id").dropna(subset=["customer_id"])
     return counted.set_index("customer_id")["orders"].astype(float)
@@ -255,8 +269,10 @@ def _costs(
     handling = frame["handling_cost"].where(
         ~frame["cost_by_rule"], frame["cost"] - compensation.fillna(0)
     )
-    # Of a complaint still open nobody knows what it will be compensated with.
+    # Of a complaint still open nobody knows what it will be compensated with; and where some have
+    # the money 0, nothing given is not known rather than nothing paid.
     closed = frame["resolved_at"].notna() if frame["resolved_at"].notna().any() else True
+    closed = closed & (not compensation.eq(0).any())
     money = {"handling": handling, "compensation": compensation}
     known = {"handling": handling.notna(), "compensation": compensation.notna() | closed}
     there = [name for name in money if money[name].notna().any()]

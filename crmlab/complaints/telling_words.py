@@ -181,7 +181,8 @@ def telling_words(
     checked(crm, label, features)
     held = labelled_texts(crm, label, seed)
     frame = held.frame
-    counts, vocabulary = counted(frame["plain"], features)
+    made = counted(crm, frame["plain"], features)
+    counts, vocabulary = made.counts, made.names
     names, truth = np.unique(frame["recorded"].to_numpy(str), return_inverse=True)
     model = fitted(counts, truth)[1]
     weights = np.vstack([-model.coef_, model.coef_]) if len(names) == 2 else model.coef_

@@ -73,6 +73,35 @@ def checked(crm: Workspace, label: str, features: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Wordings:
+    """The number of the wording of each text."""
+
+    numbers: Codes
+
+
+@once
+def _wordings(crm: Workspace, plain: pd.Series) -> _Wordings:
+    """The wordings of texts of a workspace, found once for all their labels."""
+    return _Wordings(near_copies(plain))
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How often each word, or piece of one to three characters, is in each text.
+
+    Attributes
+    ----------
+    counts : scipy.sparse.csr_matrix
+        A row per text, a column per word.
+    names : numpy.ndarray of str
+        The words.
+    """
+
+    counts: Any
+    names: NDArray[np.object_]
+
+
 @once
 def labelled_texts(crm: Workspace, label: str, seed: int) -> Held:
     """The texts that have one of the commonest labels, and their wordings; nothing held out yet."""
@@ -90,7 +119,7 @@ def labelled_texts(crm: Workspace, label: str, seed: int) -> Held:
         chosen = np.random.default_rng(seed).choice(len(frame), MOST, replace=False)
         counts[_("beyond those drawn at random")] = len(frame) - MOST
         frame = frame.iloc[np.sort(chosen)].reset_index(drop=True)
-    frame = frame.assign(wording=near_copies(frame["plain"]))
+    frame = frame.assign(wording=_wordings(crm, frame["plain"]).numbers)
     wordings = frame.groupby("recorded")["wording"].nunique()
     if len(frame) < LEAST or (wordings >= 2).sum() < 2:
         raise NotEnoughData(
@@ -144,7 +173,7 @@ def held_out(crm: Workspace, label: str, features: str, seed: int, way: Way) -> 
     checked(crm, label, features)
     base = labelled_texts(crm, label, seed)
     frame = base.frame
-    counts = counted(frame["plain"], features)[0]
+    counts = counted(crm, frame["plain"], features).counts
     names = np.sort(frame["recorded"].unique())
     truth = np.searchsorted(names, frame["recorded"].to_numpy(str))
     # Where all is written by one customer there is no other to learn from.
@@ -161,14 +190,11 @@ def held_out(crm: Workspace, label: str, features: str, seed: int, way: Way) -> 
     return Held(frame.assign(found=found), base.left_out)
 
 
-def counted(plain: pd.Series, features: str) -> tuple[Any, NDArray[np.object_]]:
-    """How often each word, or piece of one to three characters, is in each text, and their names.
-
-    The counts are a sparse matrix with a row per text.
-    """
+@once
+def counted(crm: Workspace, plain: pd.Series, features: str) -> Counted:
+    """The words of texts of a workspace, counted once for all their labels."""
     counter = _vectoriser(features)
-    counts = counter.fit_transform(plain)
-    return counts, counter.get_feature_names_out()
+    return Counted(counter.fit_transform(plain), counter.get_feature_names_out())
 
 
 def _vectoriser(features: str) -> Any:

@@ -90,6 +90,7 @@ def test_a_group_of_few_customers_is_shown_and_not_judged():
     assert np.isnan(few[["low", "high", "cost_part_low", "cost_part_high"]].astype(float)).all()
     assert pd.isna(few["cost_apart"])
     assert "Too few customers for an interval or a comparison: b." in found.reading()
+    assert "do not disagree on the order" not in found.reading()
 
 
 def test_the_interval_of_the_cost_holds_the_share_and_lies_within_0_and_1(company):

@@ -60,6 +60,17 @@ def test_the_newest_are_spoken_of_only_where_they_are_many():
     assert "of the 20 opened in the last 14 days, still waiting: 1." in reading(19).reading()
 
 
+def test_of_fewer_than_five_customers_there_is_no_interval():
+    rows = [answered(number, 1 + number % 7, customer_id=f"C{number % 4}") for number in range(60)]
+    few = response_times(workspace(rows)).overall
+    assert few["median_hours"] == 4
+    assert np.isnan(few[["median_hours_low", "median_hours_high", "share_low", "share_high"]].astype(float)).all()
+    rows[0]["customer_id"] = "C9"
+    assert np.isfinite(
+        response_times(workspace(rows)).overall[["median_hours_low", "share_low"]].astype(float)
+    ).all()
+
+
 def test_a_median_that_is_not_reached_is_said_and_no_number():
     rows = [answered(1, 1)] + [complaint(number) for number in range(2, 6)]
     result = response_times(workspace(rows), target=2)
