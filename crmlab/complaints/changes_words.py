@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.complaints.group_names import record_names
 from crmlab.complaints.series import Choice, Gathered, choice_words, counted
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
@@ -203,9 +204,10 @@ class Changes(Result):
         said = _(
             "{name}: from {first} to {last} there were {complaints} complaints where {expected} "
             "were to be expected, {ratio} times as many ({low} to {high}); {inside} on 1,000 "
-            "orders, {outside} at other times there. Probability: {chance}."
+            "{records}, {outside} at other times there. Probability: {chance}."
         ).format(
             name=self.name(row),
+            records=record_names(self.gathered.record),
             first=day(row["begins_on"]),
             last=day(row["ends_on"]),
             complaints=number(row["complaints"]),

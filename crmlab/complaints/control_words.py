@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlab.complaints.group_names import record_names
 from crmlab.complaints.series import Choice, Gathered, choice_words, counted
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
@@ -252,7 +253,9 @@ class ControlChart(Result):
             return _("Complaints resolved at first contact")
         if self.chart == "c":
             return _("Complaints a week") if self.every == "week" else _("Complaints a month")
-        return _("Complaints per 1,000 orders")
+        return _("Complaints per 1,000 {records}").format(
+            records=record_names(self.gathered.record)
+        )
 
     def axis(self) -> str:
         """The same, as it stands at the axis."""

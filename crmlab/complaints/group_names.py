@@ -1,4 +1,4 @@
-"""What a group is called where its column is yes or no, whatever else the column's name means."""
+"""What a group is called where its column is yes or no, and what a row of the orders is called."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ def group_name(by: str, value: Any) -> str:
         column = shown(by, format="boolean")
         return _("{column}: {value}").format(column=column.label, value=column.written(value, ""))
     return groups.group_name(by, value)
+
+
+def record_names(record: str) -> str:
+    """Rows of the orders, in the plural: orders, or order lines where that is what they are.
+
+    Parameters
+    ----------
+    record : str
+        As of the workspace's settings.
+
+    Examples
+    --------
+    >>> record_names("order"), record_names("line")
+    ('orders', 'order lines')
+    """
+    return _("order lines") if record == "line" else _("orders")
 
 
 def formats_of(table: pd.DataFrame, *columns: str) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.exposure import Exposed, Rate, exposed, has_own_orders, rate_of, unlike
-from crmlab.complaints.group_names import formats_of, group_name
+from crmlab.complaints.group_names import formats_of, group_name, record_names
 from crmlab.data.model import TABLES
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
@@ -65,6 +65,8 @@ class RateRatio(Result):
     shared : int
         Customers who have orders in both groups.
     suggestions : bool
+    record : str
+        What one row of the orders is: ``"order"`` or ``"line"``.
     confidence : float
     left_out : tuple of Exclusion
     """
@@ -81,6 +83,7 @@ class RateRatio(Result):
     clustered: bool
     shared: int
     suggestions: bool
+    record: str
     confidence: float
     left_out: tuple[Exclusion, ...]
 
@@ -110,7 +113,11 @@ class RateRatio(Result):
         axes.set_yticks([1, 0], [self._name(0), self._name(1)])
         axes.set_ylim(-0.6, 1.6)
         axes.set_xlim(0, None)
-        axes.set_xlabel(_("Complaints on 1,000 orders, with interval"))
+        axes.set_xlabel(
+            _("Complaints on 1,000 {records}, with interval").format(
+                records=record_names(self.record)
+            )
+        )
         charts.set_title(axes, self.title())
         return axes
 
@@ -123,8 +130,8 @@ class RateRatio(Result):
             _("{group} {rate} ({low} to {high})").format(group=self._name(place), **_written(row))
             for place, (_index, row) in enumerate(self.table.iterrows())
         ]
-        return _("Points with intervals of the complaints on 1,000 orders. {groups}.").format(
-            groups=_("; ").join(parts)
+        return _("Points with intervals of the complaints on 1,000 {records}. {groups}.").format(
+            records=record_names(self.record), groups=_("; ").join(parts)
         )
 
     # --- the words
@@ -137,7 +144,10 @@ class RateRatio(Result):
 
     def _rates(self) -> str:
         parts = [
-            _("{group} {complaints} on {orders} orders, {rate} on 1,000 ({low} to {high})").format(
+            _(
+                "{group} {complaints} on {orders} {records}, {rate} on 1,000 ({low} to {high})"
+            ).format(
+                records=record_names(self.record),
                 group=self._name(place),
                 complaints=number(row["complaints"]),
                 orders=number(row["orders"]),
@@ -349,6 +359,7 @@ def compare_rates(
         found.clustered,
         len(people[0] & people[1]),
         suggestions,
+        crm.settings.record,
         confidence,
         found.left_out,
     )

@@ -125,6 +125,7 @@ def complaint_rates(
         rates[other],
         found.own_orders,
         found.clustered,
+        int(frame.loc[frame["orders"] > 0, "customer_id"].nunique()),
         crm.settings.record,
         confidence,
         found.left_out,

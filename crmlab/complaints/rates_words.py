@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.exposure import Rate
-from crmlab.complaints.group_names import formats_of, group_name
+from crmlab.complaints.group_names import formats_of, group_name, record_names
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -49,6 +49,8 @@ class ComplaintRates(Result):
         Whether a group has orders of its own; otherwise its complaints are held against all.
     clustered : bool
         Whether customers are known.
+    customers : int
+        Those who have orders.
     record : str
         What one row of the orders is: ``"order"`` or ``"line"``.
     confidence : float
@@ -63,20 +65,23 @@ class ComplaintRates(Result):
     other: Rate
     own_orders: bool
     clustered: bool
+    customers: int
     record: str
     confidence: float
     left_out: tuple[Exclusion, ...]
 
     def title(self) -> str:
         if not self.by or not self.own_orders:
-            return _("{rate} complaints on 1,000 orders").format(
-                rate=_per_1000(self.overall.estimate.value)
+            return _("{rate} complaints on 1,000 {records}").format(
+                records=record_names(self.record), rate=_per_1000(self.overall.estimate.value)
             )
         above = self._apart(above=True)
         if above.empty:
-            return _("Complaints on 1,000 orders: no group lies above the others beyond chance")
-        return _("Complaints on 1,000 orders: {groups} above the others").format(
-            groups=self._names(above, NAMED)
+            return _(
+                "Complaints on 1,000 {records}: no group lies above the others beyond chance"
+            ).format(records=record_names(self.record))
+        return _("Complaints on 1,000 {records}: {groups} above the others").format(
+            records=record_names(self.record), groups=self._names(above, NAMED)
         )
 
     def formats(self) -> Mapping[str, str]:
@@ -117,11 +122,12 @@ class ComplaintRates(Result):
         axes.plot([row["per_1000"]], [place], "o", color=colour, markerfacecolor=face)
 
     def _axis(self) -> str:
+        said = _("Complaints on 1,000 {records}, with interval")
         if self.by and self.own_orders:
+            said = _("Complaints on 1,000 {records}, with interval; dashed: all groups")
             if self.table["few"].any():
-                return _("Complaints on 1,000 orders; dashed: all; hollow: too few to judge")
-            return _("Complaints on 1,000 orders, with interval; dashed: all groups")
-        return _("Complaints on 1,000 orders, with interval")
+                said = _("Complaints on 1,000 {records}; dashed: all; hollow: too few to judge")
+        return said.format(records=record_names(self.record))
 
     def _drawn(self) -> pd.DataFrame:
         rows = self.table.dropna(subset=["per_1000"])
@@ -173,8 +179,8 @@ class ComplaintRates(Result):
             )
             for _index, row in rows.iterrows()
         ]
-        return _("Points with intervals of the complaints on 1,000 orders. {groups}.").format(
-            groups=_("; ").join(parts)
+        return _("Points with intervals of the complaints on 1,000 {records}. {groups}.").format(
+            records=record_names(self.record), groups=_("; ").join(parts)
         )
 
     def _apart(self, *, above: bool) -> pd.DataFrame:
@@ -202,7 +208,7 @@ class ComplaintRates(Result):
         return texts[self.suggestions].format(
             events=number(self.overall.events),
             orders=number(self.overall.orders),
-            records=_("order lines") if self.record == "line" else _("orders"),
+            records=record_names(self.record),
             period=self.context.period(),
             intervals=intervals_in_brackets(self.confidence),
             **_written(self.overall),
@@ -246,6 +252,11 @@ class ComplaintRates(Result):
             )
         if self.by:
             return ""
+        if self.customers < 2:
+            return _(
+                "All orders are those of one customer, so every complaint counts as independent; "
+                "what other customers would do is not known."
+            )
         effect = self.overall.estimate.effect
         if effect < 1.005:
             return _(

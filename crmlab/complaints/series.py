@@ -50,6 +50,8 @@ class Gathered:
         Days from order to complaint within which most complaints come; 0 if they are not known.
     left_out : mapping of str to int
         Complaints left out, by the reason (`reasons`).
+    record : str
+        What one row of the orders is: ``"order"`` or ``"line"``.
     """
 
     complaints: pd.DataFrame
@@ -59,6 +61,7 @@ class Gathered:
     dated: str
     wait: int
     left_out: Mapping[str, int]
+    record: str = "order"
 
     @property
     def exclusions(self) -> tuple[Exclusion, ...]:
@@ -171,7 +174,7 @@ def gather(
     outside = frame["place"] < 0
     gone["outside"] = int(outside.sum())
     frame = frame[~outside].reset_index(drop=True)
-    return Gathered(frame, orders, starts, end, dated, wait, gone)
+    return Gathered(frame, orders, starts, end, dated, wait, gone, crm.settings.record)
 
 
 def reasons() -> dict[str, str]:

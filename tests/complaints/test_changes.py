@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import crmlab
 from crmlab.complaints.changes import changes
+from crmlab.complaints.control import control
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
 from crmlab.stats.clustered import poisson
@@ -226,3 +229,12 @@ def test_what_a_customer_complains_of_twice_in_a_week_counts_once():
     assert result.table["complaints"].iloc[0] == 16
     assert result.gathered.left_out["same_week"] == len(people) / 2
     assert "further one of a customer, of the same sort, place and week" in result.reading()
+
+
+def test_order_lines_are_called_so():
+    crm = workspace(FAULT)
+    settings = dataclasses.replace(crm.settings, record="line")
+    frames = {"complaints": crm.complaints, "orders": crm.orders}
+    lines = from_frames(frames, settings, as_of="2025-06-01")
+    assert "on 1,000 order lines" in changes(lines, draws=99).reading()
+    assert control(lines).title().startswith("Complaints per 1,000 order lines")

@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import chi2
 
 from crmlab.complaints.exposure import exposed, has_own_orders
+from crmlab.complaints.rate_ratio import compare_rates
 from crmlab.complaints.rates import complaint_rates
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
@@ -191,3 +194,23 @@ def test_groups_that_are_yes_or_no_are_called_so(company):
     ]  # fmt: skip
     assert found.formats()["on_time"] == "boolean"
     assert found.table["stands_out"].all()
+
+
+def test_order_lines_are_called_so():
+    crm = workspace(SPREAD, of_orders(*range(0, 100, 4), 110))
+    lines = from_frames(
+        {"orders": crm.orders, "complaints": crm.complaints},
+        dataclasses.replace(crm.settings, record="line"),
+        as_of=crm.as_of,
+    )
+    result = complaint_rates(lines, by="region")
+    assert result.title() == "Complaints on 1,000 order lines: North above the others"
+    assert result.plot().get_xlabel().startswith("Complaints on 1,000 order lines")
+    two = compare_rates(lines, by="region", first="North", second="South")
+    assert "North 25 on 100 order lines" in two.reading()
+
+
+def test_of_a_single_customer_it_is_not_said_that_customers_are_alike():
+    reading = complaint_rates(workspace([("A", "North", 10)], of_orders(1, 2, 3))).reading()
+    assert "All orders are those of one customer" in reading
+    assert "do not differ" not in reading
