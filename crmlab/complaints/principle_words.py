@@ -38,7 +38,7 @@ def meanings() -> dict[str, str]:
             "to end."
         ),
         "front_line": _(
-            "Whoever takes the complaint can seldom settle it: train the front line and give it "
+            "Whoever takes the complaint often cannot settle it: train the front line and give it "
             "the power to decide."
         ),
         "timeliness": _(

@@ -219,7 +219,11 @@ class AfterIncidents(Result):
             )
         if not said:
             return ""
-        return _("Held against each other: {said}.").format(said=_("; ").join(said))
+        if len(said) == 1:
+            return _("Held against each other: {said}.").format(said=said[0])
+        return _("Held against each other, allowing for {count} comparisons: {said}.").format(
+            count=number(len(said)), said=_("; ").join(said)
+        )
 
     def _plain(self) -> str:
         rows = self.table[self.table["happened"] != WELL].dropna(subset=["naive_ratio"])

@@ -8,6 +8,7 @@ import numpy as np
 
 from crmlab.complaints.cases import cases
 from crmlab.complaints.desk import Desk, desk_of
+from crmlab.complaints.staffing import ACTUAL, DRAWN
 from crmlab.complaints.steps import promise_words
 from crmlab.language import _, money, ngettext, number, percent
 from crmlab.show import charts
@@ -26,8 +27,6 @@ LONGEST, STEP = 16.0, 0.5
 USUAL, PROMISED = 4.0, 0.9
 #: The most people beyond those whom the work keeps busy.
 MOST_MORE = 6
-#: The days as they were are replayed so many times.
-REPLAYS = 10
 #: A curve is named where it begins so much above the one named before it.
 ROOM = 0.05
 
@@ -46,13 +45,14 @@ class Desks:
 
     def __init__(self, desk: Desk, *, seed: int = 0) -> None:
         self.desk = desk
-        runs = desk.histories(REPLAYS, 0, seed)
+        # Those that staffing() replays, so that the two say the same.
+        runs = desk.histories(ACTUAL, DRAWN, seed)
         first = max(1, int(np.floor(desk.load)))
         self.hours = np.linspace(0, LONGEST, int(LONGEST / STEP) + 1)
         self.staff: list[int] = []
         shares: list[NDArray[np.float64]] = []
         for staff in range(first, first + MOST_MORE):
-            waits = waits_of(runs, staff)
+            waits = waits_of(runs, staff)[:, :ACTUAL]
             waits = np.sort(waits[np.isfinite(waits)])
             within = np.searchsorted(waits, self.hours + 1e-9, side="right")
             self.staff.append(staff)

@@ -181,7 +181,7 @@ def test_the_explorer_says_what_the_measure_says(company):
     found = staffing(company)
     desks = Desks(found.desk)
     row = found.table.set_index("staff").loc[2]
-    assert desks.share(2, 4.0) == pytest.approx(row["attained_real"], abs=0.01)
+    assert desks.share(2, 4.0) == pytest.approx(row["attained_real"], abs=1e-9)
     assert desks.fewest(4.0) == found.needed
     assert desks.share(1, 0.0) <= desks.share(1, 4.0) <= desks.share(2, 4.0)
 
