@@ -39,6 +39,10 @@ class NotEnoughData(CrmlabError):
     """The tables are there, but hold too little for what was asked."""
 
 
+class TooManyGroups(CrmlabError):
+    """A column has more values than can be compared, ranked or drawn."""
+
+
 class NotConverged(CrmlabError):
     """A model was fitted, and the search for its most likely parameters found no end."""
 

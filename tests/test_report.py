@@ -619,6 +619,11 @@ from crmlab.errors import NotEnoughData
 
 raise NotEnoughData("Groups need at least 30 customers;\\nthere are 10.")
 """
+MANY = """\
+from crmlab.errors import TooManyGroups
+
+raise TooManyGroups("Route makes 700 groups.")
+"""
 
 
 def ends_early(*cells):
@@ -630,6 +635,21 @@ def ends_early(*cells):
         markdown("after", "## After", section="after"),
         code("after-say", "print('said')", section="after"),
     )
+
+
+@pytest.mark.notebooks
+def test_a_section_with_too_many_groups_ends_there_and_the_next_begins(crm, tmp_path):
+    place = tmp_path / "chapters"
+    place.mkdir()
+    nbformat.write(ends_early(code("many", MANY, section="groups")), place / "05_tiering.ipynb")
+    (report,) = run(out=tmp_path / "out", folder=place)
+    assert report.failure is None
+    assert [(one.title, one.reason()) for one in report.left_out] == [
+        ("Groups", "Route makes 700 groups.")
+    ]
+    ids = [cell.id for cell in nbformat.read(report.files[2], 4).cells]
+    assert "groups-show" not in ids
+    assert "after-say" in ids
 
 
 @pytest.mark.notebooks

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crmlab.complaints.changes_words import FEWEST, Changes
 from crmlab.complaints.series import OF, Choice, Gathered, gather
-from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
+from crmlab.errors import CrmlabError, NotEnoughData, TooManyGroups, UnknownName
 from crmlab.language import _, number
 from crmlab.show.result import Context, measure
 from crmlab.stats.clustered import poisson
@@ -106,7 +106,9 @@ def changes(
     Raises
     ------
     CrmlabError
-        If `draws` or `level` cannot be, or there are too many places.
+        If `draws` or `level` cannot be.
+    TooManyGroups
+        If there are too many places.
     UnknownName
         If an option names what there is not.
     NotEnoughData
@@ -190,7 +192,7 @@ def _grid(gathered: Gathered, by: str, per: str) -> _Grid:
         names = sorted(str(one) for one in orders[short].unique())
         group = frame[short].astype(str)
     if len(names) > PLACES:
-        raise CrmlabError(
+        raise TooManyGroups(
             _("{column} has {count} values; a scan looks at {most} places at most.").format(
                 column=short, count=number(len(names)), most=number(PLACES)
             )

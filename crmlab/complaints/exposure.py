@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.complaints.cases import cases, of_complaints
 from crmlab.data.model import TABLES
-from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.errors import NotEnoughData, TooManyGroups
 from crmlab.language import _
 from crmlab.show.columns import shown
 from crmlab.show.once import once
@@ -172,7 +172,7 @@ def _of_known_groups(
             _("Nothing is known of {column}, so there are no groups.").format(column=by)
         )
     if groups > GROUPS:
-        raise CrmlabError(
+        raise TooManyGroups(
             _(
                 "by = {column} makes {groups} groups; more than {most} cannot be compared. Choose "
                 "a column with fewer values."

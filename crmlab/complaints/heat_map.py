@@ -10,7 +10,7 @@ import pandas as pd
 from crmlab.complaints.cases import cases, of_complaints
 from crmlab.complaints.clusters import Array, Places, clusters
 from crmlab.complaints.heat_map_words import FEWEST, HeatMap
-from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.errors import CrmlabError, NotEnoughData, TooManyGroups
 from crmlab.language import _
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, measure
@@ -92,7 +92,9 @@ def heat_map(
     Raises
     ------
     CrmlabError
-        If the two columns are the same, or one has more than 60 values.
+        If the two columns are the same.
+    TooManyGroups
+        If one has more than 60 values.
     NotEnoughData
         If no complaint has a value of both columns.
 
@@ -276,7 +278,7 @@ def _check(labels: dict[str, list[object]]) -> None:
                 ).format(columns=_(", ").join(labels))
             )
         if len(values) > MOST:
-            raise CrmlabError(
+            raise TooManyGroups(
                 _(
                     "{column} has {count} values among these complaints; a heat map of more than "
                     "{most} cannot be read. Choose a column with fewer."

@@ -18,7 +18,7 @@ from crmlab.complaints.incidents import (
     left_out,
     placed,
 )
-from crmlab.errors import CrmlabError, NotEnoughData
+from crmlab.errors import CrmlabError, NotEnoughData, TooManyGroups
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.groups import group_name, those_apart
@@ -308,7 +308,9 @@ def iceberg(crm: Workspace, *, by: str = FAULT, days: int = 7) -> Iceberg:
     Raises
     ------
     CrmlabError
-        If `days` is not from 0 to 90, or `by` makes more than 60 groups.
+        If `days` is not from 0 to 90.
+    TooManyGroups
+        If `by` makes more than 60 groups.
     UnknownName
         If neither orders nor customers have the column.
     NotEnoughData
@@ -404,7 +406,7 @@ def _table(wrong: pd.DataFrame, by: str, kinds: Sequence[str]) -> pd.DataFrame:
 
 def _few_enough(by: str, groups: int) -> None:
     if groups > MOST:
-        raise CrmlabError(
+        raise TooManyGroups(
             _(
                 "by = {column} makes {groups} groups; at most {most} can be told apart. Choose a "
                 "column with fewer values."

@@ -11,7 +11,7 @@ import pandas as pd
 from crmlab.complaints.cases import cases, of_complaints
 from crmlab.complaints.clusters import Array, Places, by_cluster, clusters
 from crmlab.complaints.pareto_words import Pareto
-from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
+from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, TooManyGroups
 from crmlab.language import _
 from crmlab.show.columns import shown
 from crmlab.show.result import Context, measure
@@ -78,7 +78,9 @@ def pareto(
     Raises
     ------
     CrmlabError
-        If `value` is none of the three, or `by` makes more than 200 groups.
+        If `value` is none of the three.
+    TooManyGroups
+        If `by` makes more than 200 groups.
     MissingColumns
         If `value` is ``"cost"`` and no cost is known.
     NotEnoughData
@@ -192,7 +194,7 @@ def _check(crm: Workspace, frame: pd.DataFrame, by: str, value: str) -> None:
             )
         )
     if groups > GROUPS:
-        raise CrmlabError(
+        raise TooManyGroups(
             _(
                 "by = {column} makes {groups} groups; a ranking of more than {most} cannot be "
                 "read. Choose a column with fewer values."

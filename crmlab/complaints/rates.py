@@ -54,7 +54,7 @@ def complaint_rates(
 
     Raises
     ------
-    CrmlabError
+    TooManyGroups
         If `by` makes more than 200 groups.
     NotEnoughData
         If there is no complaint or no order, or none whose group is known.

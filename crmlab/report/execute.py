@@ -41,7 +41,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from traitlets import Type, default
 
-from crmlab.errors import NotEnoughData
+from crmlab.errors import NotEnoughData, TooManyGroups
 from crmlab.language import _
 from crmlab.report.leave_out import end_section, section
 
@@ -52,6 +52,8 @@ START_TIMEOUT = 90
 _POLL_SECONDS = 0.5
 _KERNEL_NAME = "python3"
 _SKIP = "skip-execution"
+#: Errors that say of the data, not of the program, that a section cannot be computed.
+_ENDING = (NotEnoughData.__name__, TooManyGroups.__name__)
 #: With the many objects that pandas and its relatives bring, looking for cycles as often as Python
 #: does by itself takes a tenth of the time of a run, and finds hardly any.
 _SELDOM_COLLECT = "--IPKernelApp.exec_lines=import gc; gc.set_threshold(100_000, 20, 20)"
@@ -115,8 +117,8 @@ def execute(
     progress : callable, optional
         Called before each cell with the number of cells begun and the number of all.
     sections_may_end : bool
-        A cell of a section that raises `NotEnoughData` ends its section, not the run:
-        `crmlab.report.leave_out.cut_short` finds where.
+        A cell of a section that raises `NotEnoughData` or `TooManyGroups` ends its section, not
+        the run: `crmlab.report.leave_out.cut_short` finds where.
 
     Returns
     -------
@@ -185,9 +187,7 @@ class _Course:
         content = execute_reply["content"]
         if "raises-exception" in cell.metadata.get("tags", []):
             return
-        if not (
-            self._sections_may_end and section(cell) and content["ename"] == NotEnoughData.__name__
-        ):
+        if not (self._sections_may_end and section(cell) and content["ename"] in _ENDING):
             raise CellExecutionError.from_cell_and_msg(cell, content)
         self._ended = section(cell)
         end_section(cell, content["evalue"])
@@ -222,7 +222,7 @@ def _attempt(
             record_timing=False,
             on_cell_start=course.cell_starts,
             on_cell_error=course.cell_fails,
-            allow_error_names=[NotEnoughData.__name__],
+            allow_error_names=list(_ENDING),
             skip_cells_with_tag=_SKIP,
         )
     except PapermillExecutionError as error:

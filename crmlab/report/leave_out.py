@@ -198,7 +198,7 @@ def _too_few(cell: NotebookNode) -> str:
 
 
 def _end_note(cell: NotebookNode, reason: str) -> NotebookNode:
-    said = _("**Left out from here on.** These data are not enough for the rest of this section.")
+    said = _("**Left out from here on.** The rest of this section cannot be computed.")
     return new_markdown_cell(
         f"> {said}\n>\n> {reason}",
         id=cell.id,

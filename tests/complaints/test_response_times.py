@@ -64,10 +64,12 @@ def test_of_fewer_than_five_customers_there_is_no_interval():
     rows = [answered(number, 1 + number % 7, customer_id=f"C{number % 4}") for number in range(60)]
     few = response_times(workspace(rows)).overall
     assert few["median_hours"] == 4
-    assert np.isnan(few[["median_hours_low", "median_hours_high", "share_low", "share_high"]].astype(float)).all()
+    assert np.isnan(
+        few[["median_hours_low", "median_hours_high", "low", "high"]].astype(float)
+    ).all()
     rows[0]["customer_id"] = "C9"
     assert np.isfinite(
-        response_times(workspace(rows)).overall[["median_hours_low", "share_low"]].astype(float)
+        response_times(workspace(rows)).overall[["median_hours_low", "low"]].astype(float)
     ).all()
 
 
