@@ -69,10 +69,13 @@ def complaint_rates(
     effect before the exact interval is taken (see `crmlab.stats.clustered.rate`).
 
     A group is compared with all others together by the score test of two Poisson rates, both
-    divided by their effects; Holm's correction for the number of groups judged. A customer who is
-    in both makes it conservative. A group is too small to judge with fewer than five customers, or
-    where fewer than five events are to be expected at the common rate: there 0 or twice as many
-    come about by chance, and such groups fill both ends of any ranking.
+    divided by their effects. As the effects are known no better than customers are many, its z is
+    held against t with Satterthwaite's degrees of freedom, of the effective number of customers of
+    each side, (Σe)²/Σe² with e the orders of one (Kish), less one. Holm's correction is for the
+    number of groups judged. A customer who is in both makes it conservative. A group is too small
+    to judge with fewer than five customers, or where fewer than five events are to be expected at
+    the common rate: there 0 or twice as many come about by chance, and such groups fill both ends
+    of any ranking.
 
     Poisson's law is that of rare events. Where an order is complained of at most once and many are,
     the rate is a share that varies less, and the intervals are too long; the reading says so from
@@ -83,8 +86,9 @@ def complaint_rates(
 
     References
     ----------
-    Garwood, F. (1936), Biometrika 28, 437-442. Wainer, H. (2007), The most dangerous equation,
-    American Scientist 95, 249-256, on ranking small groups.
+    Garwood, F. (1936), Biometrika 28, 437-442. Kish, L. (1965), Survey Sampling, section 11.7.
+    Satterthwaite, F. E. (1946), Biometrics Bulletin 2, 110-114. Wainer, H. (2007), The most
+    dangerous equation, American Scientist 95, 249-256, on ranking small groups.
 
     Examples
     --------
@@ -167,7 +171,7 @@ def _by_group(
         if known:
             table["few"] |= table["customers"] < FEWEST
         chances = [
-            _chance(frame[~frame.index.isin(part.index)], rate, main, alike)
+            _chance(part, frame[~frame.index.isin(part.index)], rate, main, alike)
             for (_name, part), rate in zip(parts, rates, strict=True)
         ]
         judged = np.where(table["few"], np.nan, chances)
@@ -193,12 +197,31 @@ def _row(part: pd.DataFrame, rate: Rate, other: str) -> dict[str, Any]:
     }
 
 
-def _chance(others: pd.DataFrame, rate: Rate, column: str, alike: float) -> float:
+def _chance(
+    part: pd.DataFrame, others: pd.DataFrame, rate: Rate, column: str, alike: float
+) -> float:
     """Probability by chance of a rate so unlike that of all other groups together."""
+    from scipy.stats import norm, t
+
     events, orders, effect = effective(others, column, alike)
     if not rate.orders or not orders:
         return np.nan
     if not rate.events + events:
         return 1.0
     own = rate.estimate.effect
-    return score_chance((rate.events / own, rate.orders / own), (events / effect, orders / effect))
+    chance = score_chance(
+        (rate.events / own, rate.orders / own), (events / effect, orders / effect)
+    )
+    spreads = np.array([own / rate.orders, effect / orders])
+    freedom = np.array([_customers_of(part) - 1, _customers_of(others) - 1])
+    if not (freedom > 0).all():
+        return chance if not np.isfinite(freedom).any() else np.nan
+    freely = spreads.sum() ** 2 / np.sum(spreads**2 / freedom)
+    return float(2 * t.sf(norm.isf(chance / 2), freely))
+
+
+def _customers_of(cells: pd.DataFrame) -> float:
+    """So many customers of equal size say as much as those of the cells; NaN if none is known."""
+    named = cells[cells["cluster"] >= 0]
+    sizes = np.bincount(named["cluster"], named["orders"]).astype(float)
+    return float(sizes.sum() ** 2 / np.sum(sizes**2)) if sizes.any() else np.nan

@@ -376,8 +376,9 @@ class ComplaintRates(Result):
             method=_(
                 "{confidence} exact Poisson intervals (Garwood); events and orders divided by the "
                 "overdispersion of customers. A group against all others by the score test of two "
-                "rates, corrected for the number of groups (Holm). Complaints that the last orders "
-                "will still bring are not in."
+                "rates, held against t with the degrees of freedom of the customers, corrected for "
+                "the number of groups (Holm). Complaints that the last orders will still bring are "
+                "not in."
             ).format(confidence=percent(self.confidence, 0)),
             source=self.context.source,
             exclusions=self.left_out,

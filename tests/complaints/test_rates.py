@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, norm, t
 
 from crmlab.complaints.exposure import exposed, has_own_orders
-from crmlab.complaints.rate_ratio import compare_rates
+from crmlab.complaints.rate_ratio import compare_rates, score_chance
 from crmlab.complaints.rates import complaint_rates
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
@@ -214,3 +214,22 @@ def test_of_a_single_customer_it_is_not_said_that_customers_are_alike():
     reading = complaint_rates(workspace([("A", "North", 10)], of_orders(1, 2, 3))).reading()
     assert "All orders are those of one customer" in reading
     assert "do not differ" not in reading
+
+
+def test_a_group_is_held_against_the_others_with_the_freedom_of_its_customers():
+    # Two of ten orders of each customer in the North, one of ten in the South: no overdispersion.
+    told = of_orders(*range(0, 100, 5), *range(100, 200, 10))
+    table = complaint_rates(workspace(SPREAD, told), by="region").table
+    normal = score_chance((20, 100), (10, 100))
+    own = 2 * t.sf(norm.isf(normal / 2), 9 + 9)
+    assert table["corrected"].tolist() == pytest.approx([2 * own] * 2)
+    assert own > normal
+
+
+def test_customers_that_are_not_known_leave_the_normal_law():
+    orders = workspace(SPREAD, []).orders.drop(columns="customer_id")
+    told = pd.DataFrame({"order_id": [str(n) for n in range(0, 100, 5)], "opened_at": "2025-03-02"})
+    told["complaint_id"] = told["order_id"]
+    crm = from_frames({"orders": orders, "complaints": told}, as_of="2025-03-31")
+    table = complaint_rates(crm, by="region").table
+    assert table["corrected"].tolist() == pytest.approx([2 * score_chance((20, 100), (0, 100))] * 2)
