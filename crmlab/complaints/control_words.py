@@ -428,13 +428,13 @@ class ControlChart(Result):
             return ""
         if found.chance < LEVEL and found.ratio > 1:
             text = _(
-                "In phase I the points vary more than their law says: {ratio} times the variance "
-                "({chance}); Laney's σz, from neighbouring points, is {sigma}."
+                "In phase I the points vary more than chance alone would make them: {ratio} times "
+                "the variance ({chance}); Laney's σz, from neighbouring points, is {sigma}."
             )
         else:
             text = _(
-                "In phase I the points vary no more than their law says, but for chance: {ratio} "
-                "times the variance ({chance}); Laney's σz, from neighbouring points, is {sigma}."
+                "In phase I the points vary no more than chance would make them: {ratio} times the "
+                "variance ({chance}); Laney's σz, from neighbouring points, is {sigma}."
             )
         said = text.format(
             ratio=number(found.ratio, 2),
@@ -449,8 +449,8 @@ class ControlChart(Result):
             return said + " " + _("With or without σz there are as many signals.")
         if self.laney:
             other = ngettext(
-                "With limits by the law there would be {other} signal, not {signals}.",
-                "With limits by the law there would be {other} signals, not {signals}.",
+                "With limits not widened there would be {other} signal, not {signals}.",
+                "With limits not widened there would be {other} signals, not {signals}.",
                 found.other,
             )
         else:

@@ -172,9 +172,9 @@ def test_overdispersion_is_reported_and_laney_widens_the_limits():
     assert plain.dispersion.ratio > 5
     assert plain.dispersion.sigma == pytest.approx(wide.limits.sigma)
     assert plain.dispersion.other == len(wide.control.signals)
-    assert "vary more than their law says" in plain.reading()
+    assert "vary more than chance alone would make them" in plain.reading()
     assert "Laney's σz" in wide.reading()
-    assert "no more than their law says" in control(workspace(STEADY)).reading()
+    assert "no more than chance would make them" in control(workspace(STEADY)).reading()
 
 
 def test_rules_are_chosen_by_name_and_their_false_signals_counted():
