@@ -13,7 +13,7 @@ from crmlab.complaints.desk import Desk, desk_of
 from crmlab.complaints.durations import hours_between
 from crmlab.complaints.steps import clusters_of, hours_words, promise_words
 from crmlab.errors import CrmlabError
-from crmlab.language import _, money, ngettext, number, percent
+from crmlab.language import _, money, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -256,13 +256,13 @@ class Staffing(Result):
             )
         return _(
             "Of the {elapsed} from opening to resolution, day and night, somebody works on a case "
-            "for {share} ({low} to {high}). The rest is waiting for documents, carriers, answers: "
+            "for {share}. The rest is waiting for documents, carriers, answers: "
             "more people shorten only the wait until work begins."
         ).format(
             elapsed=hours_words(self.elapsed),
-            share=percent(self.work_share.value),
-            low=percent(self.work_share.low),
-            high=percent(self.work_share.high),
+            share=with_interval(
+                self.work_share.value, self.work_share.low, self.work_share.high, percent
+            ),
         )
 
     def _left_out(self) -> str:

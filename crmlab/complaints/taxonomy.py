@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlab.complaints.cases import SUGGESTION, cases
 from crmlab.complaints.clusters import clusters
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.groups import group_name
 from crmlab.show.result import (
@@ -120,7 +120,7 @@ class Taxonomy(Result):
 
     def alt(self) -> str:
         parts = [
-            _("{group} {share} ({low} to {high})").format(group=self._name(row), **_written(row))
+            _("{group} {share}").format(group=self._name(row), share=_written(row))
             for _index, row in self._drawn().iterrows()
         ]
         return _("Bars of the share of each kind, and of the causes below it. {groups}.").format(
@@ -174,7 +174,7 @@ class Taxonomy(Result):
                 count=number(self.complaints), period=self.context.period()
             )
         named = [
-            _("{group} {share} ({low} to {high})").format(group=self._name(row), **_written(row))
+            _("{group} {share}").format(group=self._name(row), share=_written(row))
             for _index, row in known.iterrows()
         ]
         return _(
@@ -210,12 +210,10 @@ class Taxonomy(Result):
         share = self.problems
         said = _(
             "The causes hold {found} of the course's six after-sale problems, together {share} "
-            "({low} to {high}) of all complaints and suggestions."
+            "of all complaints and suggestions."
         ).format(
             found=number(len(found)),
-            share=percent(share.value),
-            low=percent(share.low),
-            high=percent(share.high),
+            share=with_interval(share.value, share.low, share.high, percent),
         )
         absent = [group_name("cause", name) for name in PROBLEMS if name not in found]
         if not absent:
@@ -336,7 +334,7 @@ def taxonomy(crm: Workspace, *, confidence: float = 0.95) -> Taxonomy:
         Context.of(crm),
         len(frame),
         int(frame["customer_id"].nunique()),
-        clustered.share(problems, sizes, confidence=confidence),
+        _share(problems, sizes, confidence),
         _several(frame),
         int(frame["customer_id"].isna().sum()),
         confidence,
@@ -366,7 +364,7 @@ def _order(part: tuple[object, pd.DataFrame]) -> tuple[bool, int, str]:
 
 def _row(part: pd.DataFrame, sizes: np.ndarray, confidence: float) -> dict[str, float]:
     own = np.bincount(part["cluster"], minlength=len(sizes))
-    share = clustered.share(own, sizes, confidence=confidence)
+    share = _share(own, sizes, confidence)
     return {
         "complaints": len(part),
         "customers": int(part["customer_id"].nunique()),
@@ -376,11 +374,17 @@ def _row(part: pd.DataFrame, sizes: np.ndarray, confidence: float) -> dict[str, 
     }
 
 
+def _share(hits: np.ndarray, sizes: np.ndarray, confidence: float) -> clustered.Estimate:
+    """A share over customers; one customer alone has no interval."""
+    found = clustered.share(hits, sizes, confidence=confidence)
+    return found if len(sizes) > 1 else found._replace(low=np.nan, high=np.nan)
+
+
 def _several(frame: pd.DataFrame) -> dict[str, list[str]]:
     pairs = frame[["cause", "kind"]].dropna().drop_duplicates()
     kinds = pairs.sort_values(["cause", "kind"]).groupby("cause")["kind"].agg(list)
     return {str(cause): own for cause, own in kinds.items() if len(own) > 1}
 
 
-def _written(row: pd.Series) -> dict[str, str]:
-    return {name: percent(row[name]) for name in ("share", "low", "high")}
+def _written(row: pd.Series) -> str:
+    return with_interval(row["share"], row["low"], row["high"], percent)

@@ -95,3 +95,11 @@ def test_clusters_are_customers_and_a_complaint_without_one_is_its_own():
     assert len(set(who)) == 4
     assert who[1] == who[3]
     assert by_cluster([0, 1, 1], [0, -1, 1], 2, [2.0, 3.0, 4.0]).tolist() == [[2, 0], [0, 4]]
+
+
+def test_complaints_of_one_customer_have_no_interval():
+    rows = [("A", "transport", "late_delivery")] * 3 + [("A", "service", "damage")] * 2
+    found = taxonomy(workspace(rows))
+    assert found.table[["low", "high"]].isna().all(axis=None)
+    assert "together 60.0% of all" in found.reading()
+    assert found.plot().patches
