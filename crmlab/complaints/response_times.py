@@ -271,7 +271,7 @@ class ResponseTimes(Result):
             for _index, row in apart.iterrows()
         ]
         return f"{said} " + _(
-            "Different from the others together (Holm), with the median: {names}."
+            "Different from the others together, allowing for all groups, with the median: {names}."
         ).format(names=_("; ").join(names))
 
     def _drawn(self) -> str:
