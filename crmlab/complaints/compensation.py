@@ -128,8 +128,10 @@ def compensation(crm: Workspace, *, by: str = "severity") -> Compensation:
     and the others, and Nₛ all complaints of the stratum, answered or not, of the strata that have
     both sides, the figures are ΣNₛp₁ₛ/ΣNₛ and ΣNₛp₀ₛ/ΣNₛ: what would be expected if all, or none,
     of these complaints were compensated and nothing but `by` set the two sides apart. Intervals by
-    linearisation over customers, the Nₛ taken as known. Matching is exact on severity, cause (else
-    kind), tier and quick answer, and compares the compensated who have a match. The money per
+    linearisation over customers, the Nₛ taken as known; on a side of a stratum with m customers
+    squares count m/(m − 1) times, and a single customer is held against the mean of the side in
+    all strata, since alone it would seem to have no error. Matching is exact on severity, cause
+    (else kind), tier and quick answer, and compares the compensated who have a match. The money per
     customer more who is satisfied is the mean compensation of these over their difference in
     shares, with Fieller's interval.
 
@@ -242,16 +244,16 @@ def _standardised(
     if not both:
         return [], NOTHING, len(answers)
     used = stratum.isin(both).to_numpy()
-    values = answers["satisfied"].to_numpy(float)
+    values, cluster = answers["satisfied"].to_numpy(float), answers["cluster"].to_numpy()
     shares, moved = np.zeros(2), np.zeros((2, len(answers)))
     for code in both:
         part = sizes[code] / sizes[both].sum()
         for place, side in enumerate((paid, ~paid)):
             own = ((stratum == code).to_numpy() & side).astype(float)
             shares[place] += part * np.average(values, weights=own)
-            moved[place] += part * influence(values, own)
-    cluster = answers["cluster"].to_numpy()[used]
-    moved = moved[:, used]
+            usual = values[side & used].mean()
+            moved[place] += part * _moved(values, own, cluster, usual)
+    cluster, moved = cluster[used], moved[:, used]
     each = [from_influence(share, one, cluster) for share, one in zip(shares, moved, strict=True)]
     apart = from_influence(shares[0] - shares[1], moved[0] - moved[1], cluster)
     counts = [int((side & used).sum()) for side in (paid, ~paid)]
@@ -264,6 +266,18 @@ def _standardised(
         row |= {"difference_low": np.nan, "difference_high": np.nan}
         return [row], NOTHING, int((~used).sum())
     return [row], _ratio(shares, moved, cluster), int((~used).sum())
+
+
+def _moved(values: np.ndarray, own: np.ndarray, cluster: np.ndarray, usual: float) -> np.ndarray:
+    """How far each answer moves the mean of one side of a stratum.
+
+    As few customers differ less from their own mean than from the true one, their squares count
+    m/(m - 1) times; how far a single customer does is told only by the usual mean of the side.
+    """
+    customers = len(np.unique(cluster[own > 0]))
+    if customers < 2:
+        return np.asarray(own * (values - usual) / own.sum())
+    return np.sqrt(customers / (customers - 1)) * influence(values, own)
 
 
 def _ratio(shares: np.ndarray, moved: np.ndarray, cluster: np.ndarray) -> Estimate:

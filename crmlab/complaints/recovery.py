@@ -227,7 +227,7 @@ class Recovery(Result):
         )
 
     def _gone(self) -> str:
-        """What differs as it stands, and not once the rest is taken into account."""
+        """What is beyond chance as it stands, and not with the rest equal; and the reverse."""
         if not self.odds.answers:
             return ""
         sure = self.table["difference_low"].gt(0) | self.table["difference_high"].lt(0)
@@ -238,15 +238,15 @@ class Recovery(Result):
         if len(gone):
             said.append(
                 _(
-                    "As it stands this differs too, but not once the rest is equal: {names}. What "
-                    "goes with it explains the difference."
+                    "As it stands this differs too, but with the rest equal it no longer goes "
+                    "beyond chance: {names}. What goes with it may explain the difference."
                 ).format(names=self._names(gone))
             )
         if len(hidden):
             said.append(
                 _(
-                    "This shows only once the rest is equal: {names}. What else differs between "
-                    "these complaints had hidden it."
+                    "This goes beyond chance only once the rest is equal: {names}. What else "
+                    "differs between these complaints may have hidden it."
                 ).format(names=self._names(hidden))
             )
         return " ".join(said)

@@ -117,7 +117,7 @@ class Causes:
 
     def _margin(self, weights: Array, logs: Mapping[str, Array]) -> Array:
         """What was not ordered: had it gone well, orders would have been more by 1/ratio."""
-        share = self.year / (weights @ self.followed)
+        share = self.year / np.maximum(weights @ self.followed, 1e-9)
         total = np.zeros((len(weights), len(self.names)))
         for state, after in self.lost.items():
             total += (np.exp(-logs[state]) - 1)[:, None] * (weights @ after)
@@ -189,7 +189,7 @@ def causes_of(crm: Workspace, faults: Mapping[str, str]) -> Found:
         exposure *= float(workspace.query("order_counts")["orders"].iloc[0]) / exposure.sum()
     # Who complained and has no order in the data counts among the complaints all the same.
     exposure = np.maximum(exposure, 1e-9) if by_orders else np.full(shape[0], _days(crm) / shape[0])
-    lost, followed, ratios = _lost(crm, workspace, frame, everyone, list(names), faults)
+    lost, followed, ratios, unknown = _lost(crm, workspace, frame, everyone, list(names), faults)
     counts = spread(pd.Series(1.0, frame.index))
     causes = Causes(
         [str(name) for name in names],
@@ -208,6 +208,9 @@ def causes_of(crm: Workspace, faults: Mapping[str, str]) -> Found:
     exclusions = found.exclusions()
     if without:
         exclusions = (*exclusions, of_complaints(_("cause not given"), without))
+    if unknown:
+        why = _("margin of their orders not known, from the margin lost later")
+        exclusions = (*exclusions, Exclusion.of_customers(why, unknown))
     return Found(causes, frame, without, exclusions, part)
 
 
@@ -289,9 +292,13 @@ def _lost(
     everyone: pd.Index,
     names: list[str],
     faults: Mapping[str, str],
-) -> tuple[dict[str, Array], Array, dict[str, tuple[float, float]]]:
-    """Margin of what was ordered after each cause, where orders tell it."""
-    nothing: tuple[dict[str, Array], Array, dict[str, tuple[float, float]]] = ({}, np.zeros(0), {})
+) -> tuple[dict[str, Array], Array, dict[str, tuple[float, float]], int]:
+    """Margin of what was ordered after each cause, where orders tell it.
+
+    Customers of whose orders no margin is known are left out of it, and counted.
+    """
+    nothing: tuple[dict[str, Array], Array, dict[str, tuple[float, float]], int]
+    nothing = ({}, np.zeros(0), {}, 0)
     if after_incidents.missing(crm) or not crm.has("orders", "amount", "cost"):  # type: ignore[attr-defined]
         return nothing
     try:
@@ -302,10 +309,13 @@ def _lost(
     happened = set(after.months["happened"]) - {WELL}
     if happened - set(ratios):
         return nothing
-    months = after.months
-    margin = _margins(workspace)
+    margin = after.months["customer_id"].map(_margins(workspace))
+    unknown = int(after.months.loc[margin.isna(), "customer_id"].nunique())
+    months = after.months[margin.notna()].reset_index(drop=True)
+    if months.empty:
+        return nothing
     place = everyone.get_indexer(months["customer_id"])
-    worth = months["after"] * months["customer_id"].map(margin).fillna(0)
+    worth = months["after"] * margin.dropna().to_numpy()
     followed = np.bincount(place, months["orders"], minlength=len(everyone)).astype(float)
     shares = _shares(crm, frame, months, names, faults)
     lost = {}
@@ -314,7 +324,7 @@ def _lost(
         made = np.zeros((len(everyone), len(names)))
         np.add.at(made, place[own], shares[own] * worth.to_numpy()[own, None])
         lost[state] = made
-    return lost, followed, ratios
+    return lost, followed, ratios, unknown
 
 
 def _ratios(after: AfterIncidents) -> dict[str, tuple[float, float]]:

@@ -65,6 +65,20 @@ def test_the_standardised_interval_is_that_of_stratified_sampling():
     assert reach == pytest.approx(1.962 * error, rel=0.01)
 
 
+def test_a_single_compensated_customer_of_a_stratum_is_not_taken_for_certain():
+    crm = workspace(
+        cell(1, 1, True), cell(10, 5, False),
+        cell(9, 5, True, "high"), cell(10, 4, False, "high"),
+    )  # fmt: skip
+    row = compensation(crm).table.set_index("comparison").loc["standardised"]
+    # The one is held against the 6 of 10 compensated who are satisfied; p(1 - p)/(m - 1) elsewhere.
+    low = 0.4**2 + 0.5 * 0.5 / 9
+    high = 5 / 9 * 4 / 9 / 8 + 0.4 * 0.6 / 9
+    error = np.sqrt(30 / 29 * ((11 / 30) ** 2 * low + (19 / 30) ** 2 * high))
+    reach = (row["difference_high"] - row["difference_low"]) / 2
+    assert reach == pytest.approx(2.0452 * error, rel=1e-4)
+
+
 def test_without_confounding_no_paradox_is_claimed():
     crm = workspace(
         cell(50, 40, True), cell(50, 25, False),

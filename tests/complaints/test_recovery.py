@@ -180,7 +180,7 @@ def test_a_difference_that_severity_explains_is_said_to_go():
     assert row["difference_high"] < 0
     assert row["odds_ratio"] == pytest.approx(1, abs=0.01)
     assert not row["associated"]
-    assert "differs too, but not once the rest is equal: Handed on" in result.reading()
+    assert "with the rest equal it no longer goes beyond chance: Handed on" in result.reading()
 
 
 def test_the_known_effects_of_the_company_lie_within_the_intervals(company):

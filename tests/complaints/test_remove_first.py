@@ -86,6 +86,17 @@ def test_what_an_open_complaint_will_be_compensated_with_is_not_taken_for_nothin
     assert row_of(found, "documents")["compensation_saved"] == 0
 
 
+def test_a_compensation_not_given_is_nothing_paid_only_where_no_zero_is_recorded():
+    told = [complaint(n, compensation=paid) for n, paid in enumerate([90.0, 30.0, None])]
+    assert row_of(remove_first(workspace(told)), "damage")["compensation_saved"] == pytest.approx(
+        120 / 3 * row_of(remove_first(workspace(told)), "damage")["yearly"]
+    )
+    told[1]["compensation"] = 0.0
+    row = row_of(remove_first(workspace(told)), "damage")
+    # 90 and 0 are known, and nothing of the third.
+    assert row["compensation_saved"] == pytest.approx(45 * row["yearly"])
+
+
 def test_handling_is_priced_by_the_minute_where_no_cost_is_given():
     settings = Settings(activity_costs={"complaint.minute": 2.0})
     told = [complaint(1, handling_cost=None, handling_minutes=15.0, compensation=5.0)]
@@ -152,6 +163,33 @@ def test_the_margin_lost_is_that_of_all_months_with_an_incident(company):
     year = (orders["ordered_at"] >= "2025-01-01").sum()
     expected = lost.sum() / months["orders"].sum() * year
     assert found.table["margin_saved"].sum() == pytest.approx(expected)
+
+
+def test_customers_without_a_known_margin_are_left_out_of_it_and_counted(company):
+    orders = company.orders
+    some = set(company.customers["customer_id"].iloc[:500])
+    cost = orders["cost"].mask(orders["customer_id"].isin(some))
+    crm = from_frames(
+        {
+            "orders": orders.assign(cost=cost),
+            "complaints": company.complaints,
+            "customers": company.customers,
+        },
+        company.settings,
+        as_of=company.as_of,
+    )
+    found, after = remove_first(crm, resamples=99), after_incidents(crm)
+    known = after.months[~after.months["customer_id"].isin(some)]
+    bought = orders[~(orders["amount"] < 0)]
+    margin = (bought["amount"] - bought["cost"]).groupby(bought["customer_id"]).mean()
+    ratio = after.table.set_index("happened")["ratio"].fillna(1)
+    lost = known["after"] * known["customer_id"].map(margin)
+    lost = lost * (1 / known["happened"].map(ratio) - 1)
+    year = (bought["ordered_at"] >= "2025-01-01").sum()
+    expected = lost.sum() / known["orders"].sum() * year
+    assert found.table["margin_saved"].sum() == pytest.approx(expected)
+    out = after.months.loc[after.months["customer_id"].isin(some), "customer_id"].nunique()
+    assert f"{out} customers (margin of their orders not known" in found.reading()
 
 
 def test_of_the_company_late_delivery_comes_first_and_documents_come_back(company):
