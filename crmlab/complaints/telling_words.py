@@ -69,7 +69,7 @@ class TellingWords(Result):
                           alpha=0.1 + 0.4 * share)  # fmt: skip
                 axes.text(row.rank - 1, at, row.word, ha="center", va="center", fontsize=10.5)
         axes.set_xlim(-0.5, DRAWN - 0.5)
-        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
         axes.set_xticks(range(DRAWN), [number(at) for at in range(1, DRAWN + 1)])
         axes.set_yticks(range(len(names)), [group_name(self.label, name) for name in names])
         axes.tick_params(length=0)

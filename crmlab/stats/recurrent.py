@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -14,9 +12,6 @@ from crmlab.stats.intervals import check_confidence
 from crmlab.stats.survival import log_log_ends
 
 Array = NDArray[np.float64]
-
-#: Clusters times distinct times that are held at once: few enough for a processor's cache.
-CELLS = 200_000
 
 
 def gap_curve(
@@ -155,23 +150,35 @@ def _spread(
     events: Array,
     at_risk: Array,
 ) -> Array:
-    """Variance of log S by clusters, a part of them at a time."""
+    """Variance of log S by clusters.
+
+    What a cluster contributes up to t is a − b H(t), with H the hazard added up, b the weight of
+    its gaps that last longer and a what its other gaps have left: both change at its own gaps
+    only, so the squares of all clusters are added up gap by gap.
+    """
     left = at_risk - events
     # d log S = −dN / (Y − dN) of the product, where somebody is left
     step = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 1e-9)
     hazard = np.cumsum(np.divide(events, at_risk) * step)
-    size, width = int(owner.max()) + 1, len(at_risk)
-    rows = max(1, CELLS // width)
-    total = np.zeros(width)
-    order = np.argsort(owner, kind="stable")
-    borders = np.searchsorted(owner[order], np.arange(0, size + rows, rows))
-    for number, (start, end) in enumerate(pairwise(borders)):
-        some = order[start:end]
-        cells = (owner[some] - number * rows) * width + place[some]
-        shape = (min(rows, size - number * rows), width)
-        gaps = np.bincount(cells, weight[some], shape[0] * width).reshape(shape)
-        closed = np.bincount(cells, (weight * ended)[some], shape[0] * width).reshape(shape)
-        past = np.cumsum(gaps, axis=1)
-        lasted = np.cumsum(gaps * hazard, axis=1) + hazard * (past[:, -1:] - past)
-        total += np.sum((np.cumsum(closed * step, axis=1) - lasted) ** 2, axis=0)
+    size = int(owner.max()) + 1
+    order = np.lexsort((place, owner))
+    owner, place, weight, ended = owner[order], place[order], weight[order], ended[order]
+    own = weight * (ended * step[place] - hazard[place])
+    first = np.searchsorted(owner, np.arange(size))
+    whole = np.bincount(owner, weight, size)
+    a, gone = (_within(values, owner, first) for values in (own, weight))
+    b = whole[owner] - gone
+    before_a, before_b = a - own, b + weight
+    squares, products, lasting = (
+        np.cumsum(np.bincount(place, change, len(at_risk)))
+        for change in (a**2 - before_a**2, a * b - before_a * before_b, b**2 - before_b**2)
+    )
+    lasting += (whole**2).sum()
+    total = np.maximum(squares - 2 * hazard * products + hazard**2 * lasting, 0)
     return total * size / (size - 1)
+
+
+def _within(values: Array, owner: NDArray[np.intp], first: NDArray[np.intp]) -> Array:
+    """Values added up within each owner, whose rows stand together from `first` on."""
+    added = np.cumsum(values)
+    return np.asarray(added - (added[first] - values[first])[owner])

@@ -144,6 +144,7 @@ def test_late_delivery_is_the_companys_first_and_damage_costs_more_than_its_numb
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_costs_that_have_nothing_to_do_with_the_cause_are_seldom_said_to_differ():
     """Three causes, a few very large costs: over 40 draws at most a few false findings."""
     random = np.random.default_rng(0)

@@ -226,6 +226,14 @@ def test_the_words_that_tell_are_those_of_the_matter():
     assert letters.table.groupby("kind").size().max() == 3
 
 
+def test_where_no_label_is_common_enough_the_picture_is_empty_and_nothing_warns():
+    texts, labels = two_matters()
+    few = [f"{label}{place % 5}" for place, label in enumerate(labels)]
+    result = telling_words(workspace(texts, few))
+    assert result.table.empty
+    assert not result.plot().texts
+
+
 def test_characters_do_as_well_as_words():
     result = classify_texts(workspace(*two_matters()), features="characters")
     assert result.right.value > 0.8

@@ -54,11 +54,21 @@ def test_a_customer_counted_twice_makes_no_more_certain():
     pd.testing.assert_frame_equal(weighted, twice)
 
 
-def test_clusters_are_held_in_parts_with_the_same_result(monkeypatch):
+def test_the_variance_is_the_sum_of_squares_written_out_customer_by_customer():
     time, event, owner = gaps(1, 40)
-    whole = gap_curve(time, event, owner)
-    monkeypatch.setattr("crmlab.stats.recurrent.CELLS", 500)
-    pd.testing.assert_frame_equal(gap_curve(time, event, owner), whole)
+    curve = gap_curve(time, event, owner)
+    inner = ((curve["survival"] < 1) & (curve["survival"] > 0)).to_numpy()
+    left = (curve["at_risk"] - curve["events"]).to_numpy()[inner]
+    times, steps = curve["time"].to_numpy()[inner], curve["events"].to_numpy()[inner] / left
+    lasting, ending = time[:, None] >= times, (time[:, None] == times) & (event[:, None] == 1)
+    # dN less its share of those at risk, over those who are left
+    each = ending / left - lasting * steps / curve["at_risk"].to_numpy()[inner]
+    errors = np.array([each[owner == one].sum(axis=0).cumsum() for one in np.unique(owner)])
+    deviation = np.sqrt((errors**2).sum(axis=0) * 40 / 39)
+    reach = np.log(np.log(curve["low"]) / np.log(curve["high"])).to_numpy()[inner] / 2
+    expected = 1.959963984540054 * deviation / -np.log(curve["survival"].to_numpy()[inner])
+    assert inner.sum() > 50
+    assert reach == pytest.approx(expected, rel=1e-9)
 
 
 def test_weights_per_customer_give_the_gap_of_a_customer_drawn_at_random():
