@@ -247,3 +247,44 @@ def unlike(cells: pd.DataFrame, column: str, by: str) -> float:
         return 0.0
     groups = named[by] if by else np.zeros(len(named))
     return clustered.overdispersion(named[column], named["orders"], groups)
+
+
+def freedom(sides: tuple[pd.DataFrame, pd.DataFrame], effects: tuple[float, float]) -> float:
+    """Degrees of freedom of the comparison of two rates, each divided by its design effect.
+
+    Parameters
+    ----------
+    sides : tuple of pandas.DataFrame
+        Cells as in `Exposed.frame`, with orders.
+    effects : tuple of float
+
+    Returns
+    -------
+    float
+        Infinite where customers are not known; NaN where all orders of a side are of one customer.
+
+    Notes
+    -----
+    Satterthwaite's (V₁ + V₂)²/(V₁²/f₁ + V₂²/f₂), V the effect over the orders, as if the rates were
+    equal, and f the effective number of customers (Σe)²/Σe², e the orders of one, less one.
+
+    References
+    ----------
+    Kish, L. (1965), Survey Sampling, section 11.7. Satterthwaite, F. E. (1946), Biometrics Bulletin
+    2, 110-114.
+    """
+    if not any((cells["cluster"] >= 0).any() for cells in sides):
+        return np.inf
+    orders = np.array([cells["orders"].sum() for cells in sides], float)
+    spreads = np.array(effects) / orders
+    free = np.array([_customers_of(cells) - 1 for cells in sides])
+    if not (free > 0).all():
+        return np.nan
+    return float(spreads.sum() ** 2 / np.sum(spreads**2 / free))
+
+
+def _customers_of(cells: pd.DataFrame) -> float:
+    """So many customers of equal size say as much as those of the cells."""
+    named = cells[cells["cluster"] >= 0]
+    sizes = np.bincount(named["cluster"], named["orders"]).astype(float)
+    return float(sizes.sum() ** 2 / np.sum(sizes**2)) if sizes.any() else np.nan

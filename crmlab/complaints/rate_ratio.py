@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.exposure import Exposed, Rate, exposed, has_own_orders, rate_of, unlike
+from crmlab.complaints.exposure import (
+    Exposed,
+    Rate,
+    exposed,
+    freedom,
+    has_own_orders,
+    rate_of,
+    unlike,
+)
 from crmlab.complaints.group_names import formats_of, group_name, record_names
 from crmlab.data.model import TABLES
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
@@ -242,7 +250,8 @@ class RateRatio(Result):
             period=self.context.period(),
             method=_(
                 "Ratio of two Poisson rates by {column}, {confidence} score interval and score "
-                "test; events and orders of each group divided by the overdispersion of customers."
+                "test; events and orders of each group divided by the overdispersion of customers, "
+                "t with the degrees of freedom of the customers in place of the normal law."
             ).format(column=shown(self.by).label, confidence=percent(self.confidence, 0)),
             source=self.context.source,
             exclusions=self.left_out,
@@ -294,7 +303,8 @@ def compare_rates(
     Notes
     -----
     Events and orders of each group are divided by the group's design effect, as in
-    `complaint_rates`, and the two rates compared by `rate_ratio`. Decide on the two groups before
+    `complaint_rates`, and the two rates compared by `rate_ratio`, with t in place of the normal law
+    (degrees of freedom: `crmlab.complaints.exposure.freedom`). Decide on the two groups before
     you look at the rates.
 
     References
@@ -352,8 +362,8 @@ def compare_rates(
         by,
         str(names[0]),
         str(names[1]),
-        _ratio(rates, effects, confidence),
-        _ratio(rates, (1.0, 1.0), confidence),
+        _ratio(rates, effects, confidence, freedom((parts[0], parts[1]), effects)),
+        _ratio(rates, (1.0, 1.0), confidence, np.inf),
         effects,
         few,
         found.clustered,
@@ -493,12 +503,23 @@ def _row(rate: Rate) -> dict[str, float]:
     }
 
 
-def _ratio(rates: list[Rate], effects: tuple[float, float], confidence: float) -> Ratio:
+def _ratio(
+    rates: list[Rate], effects: tuple[float, float], confidence: float, free: float
+) -> Ratio:
+    """The ratio, with the normal law's reach and probability turned into those of t."""
+    from scipy.stats import norm, t
+
     (events, orders), (others, other_orders) = (
         (rate.events / effect, rate.orders / effect)
         for rate, effect in zip(rates, effects, strict=True)
     )
-    return rate_ratio(events, orders, others, other_orders, confidence=confidence)
+    if not free > 0 or not free < np.inf:  # not to be judged, or customers not known
+        return rate_ratio(events, orders, others, other_orders, confidence=confidence)
+    reach = float(t.ppf((1 + confidence) / 2, free))
+    # Few degrees of freedom reach farther than any confidence below 1 can say.
+    wider = min(float(2 * norm.cdf(reach) - 1), 1 - 1e-12)
+    found = rate_ratio(events, orders, others, other_orders, confidence=wider)
+    return found._replace(chance=float(2 * t.sf(norm.isf(found.chance / 2), free)))
 
 
 def _written(row: pd.Series) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.exposure import Rate, effective, exposed, rate_of, unlike
+from crmlab.complaints.exposure import Rate, effective, exposed, freedom, rate_of, unlike
 from crmlab.complaints.rate_ratio import score_chance
 from crmlab.complaints.rates_words import ComplaintRates
 from crmlab.errors import NotEnoughData
@@ -212,16 +212,5 @@ def _chance(
     chance = score_chance(
         (rate.events / own, rate.orders / own), (events / effect, orders / effect)
     )
-    spreads = np.array([own / rate.orders, effect / orders])
-    freedom = np.array([_customers_of(part) - 1, _customers_of(others) - 1])
-    if not (freedom > 0).all():
-        return chance if not np.isfinite(freedom).any() else np.nan
-    freely = spreads.sum() ** 2 / np.sum(spreads**2 / freedom)
-    return float(2 * t.sf(norm.isf(chance / 2), freely))
-
-
-def _customers_of(cells: pd.DataFrame) -> float:
-    """So many customers of equal size say as much as those of the cells; NaN if none is known."""
-    named = cells[cells["cluster"] >= 0]
-    sizes = np.bincount(named["cluster"], named["orders"]).astype(float)
-    return float(sizes.sum() ** 2 / np.sum(sizes**2)) if sizes.any() else np.nan
+    free = freedom((part, others), (own, effect))
+    return float(2 * t.sf(norm.isf(chance / 2), free))

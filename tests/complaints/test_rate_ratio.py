@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, t
 from statsmodels.stats.rates import confint_poisson_2indep
 
 from crmlab.complaints.rate_ratio import compare_rates, rate_ratio
@@ -122,3 +123,15 @@ def test_a_single_group_has_nothing_to_be_compared_with():
     crm = from_frames({"orders": orders, "complaints": crm.complaints}, as_of="2025-03-31")
     with pytest.raises(NotEnoughData, match=r"All orders are of one group of"):
         compare_rates(crm, by="region")
+
+
+def test_two_groups_are_compared_with_the_freedom_of_their_customers():
+    # Two of twenty orders of each customer in the North, one in the South: no overdispersion.
+    crm = workspace([*range(0, 200, 10), *range(200, 400, 20)])
+    found = compare_rates(crm, by="region", first="North", second="South")
+    assert found.effects == (1, 1)
+    normal = rate_ratio(20, 200, 10, 200)
+    assert found.plain == pytest.approx(normal)
+    assert found.ratio.chance == pytest.approx(2 * t.sf(norm.isf(normal.chance / 2), 18))
+    wider = rate_ratio(20, 200, 10, 200, confidence=2 * norm.cdf(t.ppf(0.975, 18)) - 1)
+    assert (found.ratio.low, found.ratio.high) == pytest.approx((wider.low, wider.high))
