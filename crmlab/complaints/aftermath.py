@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crmlab.complaints.durations import hours_between
 from crmlab.complaints.incidents import Placed, grievances
 from crmlab.stats.counts import CountRegression, poisson
+from crmlab.stats.threads import on_one_processor
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -177,6 +178,7 @@ def _described(
     )
 
 
+@on_one_processor
 def fitted(frame: pd.DataFrame, states: Sequence[str]) -> CountRegression:
     """Poisson regression of the orders after on what happened, customers as clusters.
 
