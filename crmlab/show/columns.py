@@ -699,4 +699,6 @@ def _vocabulary() -> dict[str, tuple[str, Format]]:
         "matched": (_("With a match"), "integer"),
         "detectable": (_("Smallest that would be found"), "number"),
         "pairs": (_("Asked before as well"), "integer"),
+        "likelihood": (_("Log-likelihood ratio"), "number1"),
+        "has_rules": (_("The rules have it"), "boolean"),
     }
