@@ -69,7 +69,7 @@ class RemoveFirstWords(Result):
     def title(self) -> str:
         first = self.table.iloc[0]
         if self._best()[0] <= 0:
-            return _("No cause pays to be removed at these costs")
+            return _("No cause pays to be removed")
         if first["first_share"] < SETTLED:
             return _("Not settled: {cause} comes first in {share} of the draws").format(
                 cause=self._name(first), share=percent(first["first_share"], 0)
@@ -187,10 +187,7 @@ class RemoveFirstWords(Result):
                 "year."
             )
         elif value <= 0:
-            said = _(
-                "No cause pays to be removed at these costs: the best, {cause}, would bring "
-                "{money} a year."
-            )
+            said = _("No cause pays to be removed: the best, {cause}, would bring {money} a year.")
         elif first["first_share"] < SETTLED:
             said = _(
                 "{cause} is ahead, but not for sure: removing {removable} of it is worth {money} a "

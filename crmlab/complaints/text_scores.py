@@ -133,7 +133,7 @@ def macro_scores(
     Notes
     -----
     The standard error is that of the jackknife that leaves out one cluster at a time, the interval
-    one of t with as many degrees of freedom as clusters less one.
+    one of t with as many degrees of freedom as clusters less one, cut at 0 and 1.
 
     References
     ----------
@@ -156,7 +156,9 @@ def macro_scores(
         away = without - without.mean(axis=0)
         errors = np.sqrt((many - 1) / many * (away**2).sum(axis=0))
         for name, value, error in zip(SCORES, whole, errors, strict=True):
-            found_ = t_interval(float(value), float(error), many - 1, confidence=CONFIDENCE)
+            wide = t_interval(float(value), float(error), many - 1, confidence=CONFIDENCE)
+            # A t interval knows nothing of the ends of the scale.
+            found_ = wide._replace(low=max(0.0, wide.low), high=min(1.0, wide.high))
             if name not in made or found_.high - found_.low > made[name].high - made[name].low:
                 made[name] = found_
     return made
