@@ -155,7 +155,6 @@ def _null(codes: NDArray[np.intp], weight: Array) -> float:
 def _fit(codes: Any, x: Array, weight: Array, cluster: Any, link: str) -> Any:
     from scipy.special import expit, ndtr
     from statsmodels.miscmodels.ordinal_model import OrderedModel
-    from statsmodels.tools.numdiff import approx_fprime
 
     class Weighted(OrderedModel):
         """With weights, which statsmodels does not take."""
@@ -164,32 +163,8 @@ def _fit(codes: Any, x: Array, weight: Array, cluster: Any, link: str) -> Any:
             # scipy's distributions check what they are given at every call, and take far longer.
             return np.asarray(expit(x) if link == "logit" else ndtr(x))
 
-        def pdf(self, x: Array) -> Array:
-            if link == "logit":
-                return np.asarray(expit(x) * expit(-x))
-            return np.asarray(np.exp(-x * x / 2) / np.sqrt(2 * np.pi))
-
         def loglikeobs(self, params: Array) -> Array:
             return np.asarray(super().loglikeobs(params) * weight)
-
-        # statsmodels knows the slopes of the coefficients and yet takes all in small steps, which
-        # is many times the work; so only those of the few cuts are.
-        def score_obs(self, params: Array, **_options: Any) -> Array:
-            many = self.exog.shape[1]
-            of_x = self.score_obs_(params)[:, :many] * weight[:, None]
-            of_cuts = approx_fprime(
-                params[many:],
-                lambda cuts: self.loglikeobs(np.append(params[:many], cuts)),
-                centered=True,
-            )
-            return np.column_stack([of_x, of_cuts])
-
-        def score(self, params: Array) -> Array:
-            return np.asarray(self.score_obs(params).sum(axis=0))
-
-        def hessian(self, params: Array) -> Array:
-            moved = approx_fprime(params, self.score, centered=True)
-            return np.asarray((moved + moved.T) / 2)
 
     model = Weighted(codes, x, distr=link)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
