@@ -164,9 +164,9 @@ class Principles(Result):
                 parts=_("; ").join(parts)
             )
         return _(
-            "Five small pictures side by side, points with intervals by group. All together: "
-            "{parts}."
-        ).format(parts=_("; ").join(parts))
+            "Five small pictures side by side, points with intervals; groups by {column}. {title}. "
+            "All together: {parts}."
+        ).format(column=shown(self.by).label, title=self.title(), parts=_("; ").join(parts))
 
     def _together(self) -> str:
         names = principle_names()
