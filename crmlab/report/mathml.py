@@ -47,7 +47,9 @@ def formula(tex: str, *, block: bool = False) -> str:
     if block:
         return f'<span class="formula" tabindex="0">{mathml}</span>'
     # browsers do not break a formula: a long one scrolls on a narrow screen
-    return f'<span class="long">{mathml}</span>' if len(source) > _LONG else mathml
+    if len(source) > _LONG:
+        return f'<span class="long" tabindex="0">{mathml}</span>'
+    return mathml
 
 
 class _Inline(MathInlineParser):
