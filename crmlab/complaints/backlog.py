@@ -20,6 +20,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import clustered
@@ -233,24 +234,16 @@ class Backlog(Result):
         )
 
     def _left_out(self) -> str:
-        parts = []
+        noted = ""
         if self.endless:
-            parts.append(
-                ngettext(
-                    "{count} case was opened again and no later resolution is recorded; it counts "
-                    "as open.",
-                    "{count} cases were opened again and no later resolution is recorded; they "
-                    "count as open.",
-                    self.endless,
-                ).format(count=number(self.endless))
-            )
-        if self.exclusions:
-            parts.append(
-                _("Left out: {parts}.").format(
-                    parts=_("; ").join(one.words() for one in self.exclusions)
-                )
-            )
-        return " ".join(parts)
+            noted = ngettext(
+                "{count} case was opened again and no later resolution is recorded; it counts "
+                "as open.",
+                "{count} cases were opened again and no later resolution is recorded; they "
+                "count as open.",
+                self.endless,
+            ).format(count=number(self.endless))
+        return f"{noted} {left_out_words(self.exclusions, nothing='')}".strip()
 
     def _define(self) -> Definition:
         return Definition(

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.group_names import record_names
-from crmlab.complaints.series import Choice, Gathered, choice_words, counted
+from crmlab.complaints.series import Choice, Gathered, choice_words
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
-from crmlab.show.groups import group_name
-from crmlab.show.result import Definition, Result, intervals_in_brackets
+from crmlab.show.groups import group_name, record_names
+from crmlab.show.result import Definition, Result, intervals_in_brackets, left_out_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -265,7 +264,7 @@ class Changes(Result):
         )
 
     def _left_out(self) -> str:
-        return " ".join([self.gathered.dating(), counted(self.gathered.exclusions)])
+        return " ".join([self.gathered.dating(), left_out_words(self.gathered.exclusions)])
 
     def _define(self) -> Definition:
         side = _("Fewer complaints than expected.") if self.fewer else _(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.compensation_words import Words
+from crmlab.complaints.compensation_words import Compensation
 from crmlab.complaints.handled import (
     CONFIDENCE,
     FEWEST,
     SEVERITIES,
     Adjusted,
-    Handled,
     adjusted,
     handled,
 )
@@ -44,54 +42,6 @@ SHARES = [
     "others_satisfied", "others_low", "others_high",
 ]  # fmt: skip
 APART = ["difference", "difference_low", "difference_high"]
-
-
-@dataclass(frozen=True, repr=False)
-class Compensation(Words):
-    """Result of `compensation`.
-
-    Attributes
-    ----------
-    by : str
-        The column within whose values the two sides are compared; empty if it is not known.
-    without_pair : int
-        Answers in a stratum where all were compensated, or none: they have nothing to compare.
-    ratio : Estimate
-        Of the standardised shares, compensated to not.
-    yardstick : pandas.Series
-        How strong the known confounder is: stratum, among_compensated and among_others (its share
-        of either side), satisfied_there and satisfied_elsewhere (without compensation); empty if
-        there is none.
-    odds : Estimate
-        The odds ratio of a better answer, all that is known being equal.
-    adjusted_for : str
-        What that takes into account besides the handling, in words.
-    matched_on : tuple of str
-        Columns in which the matched agree.
-    unmatched : int
-        Compensated complaints without a match.
-    unlike : pandas.Series
-        What is not matched on: the standardised differences that are left after matching.
-    paid : float
-        Money paid for a compensated complaint on average, among the matched; NaN if not known.
-    price : Estimate
-        Money per customer more who is satisfied, by Fieller.
-    kept : Handled
-        The complaints looked at.
-    """
-
-    by: str
-    without_pair: int
-    ratio: Estimate
-    yardstick: pd.Series
-    odds: Estimate
-    adjusted_for: str
-    matched_on: tuple[str, ...]
-    unmatched: int
-    unlike: pd.Series
-    paid: float
-    price: Estimate
-    kept: Handled
 
 
 @measure(needs={"complaints": ["opened_at", "satisfaction_after", "compensation"]})

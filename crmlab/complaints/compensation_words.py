@@ -30,8 +30,38 @@ BALANCED = 0.1
 
 
 @dataclass(frozen=True, repr=False)
-class Words(Result):
-    """The words and the picture; the attributes are those of `Compensation`."""
+class Compensation(Result):
+    """Result of `compensation`.
+
+    Attributes
+    ----------
+    by : str
+        The column within whose values the two sides are compared; empty if it is not known.
+    without_pair : int
+        Answers in a stratum where all were compensated, or none: they have nothing to compare.
+    ratio : Estimate
+        Of the standardised shares, compensated to not.
+    yardstick : pandas.Series
+        How strong the known confounder is: stratum, among_compensated and among_others (its share
+        of either side), satisfied_there and satisfied_elsewhere (without compensation); empty if
+        there is none.
+    odds : Estimate
+        The odds ratio of a better answer, all that is known being equal.
+    adjusted_for : str
+        What that takes into account besides the handling, in words.
+    matched_on : tuple of str
+        Columns in which the matched agree.
+    unmatched : int
+        Compensated complaints without a match.
+    unlike : pandas.Series
+        What is not matched on: the standardised differences that are left after matching.
+    paid : float
+        Money paid for a compensated complaint on average, among the matched; NaN if not known.
+    price : Estimate
+        Money per customer more who is satisfied, by Fieller.
+    kept : Handled
+        The complaints looked at.
+    """
 
     measure = "complaints.compensation"
 

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlab.complaints.group_names import record_names
-from crmlab.complaints.series import Choice, Gathered, choice_words, counted
+from crmlab.complaints.series import Choice, Gathered, choice_words
 from crmlab.language import _, day, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.groups import group_name
-from crmlab.show.result import Definition, Result
+from crmlab.show.groups import group_name, record_names
+from crmlab.show.result import Definition, Result, left_out_words
 from crmlab.stats.control_charts import Chart, Limits
 
 if TYPE_CHECKING:
@@ -475,7 +474,7 @@ class ControlChart(Result):
         ).format(expected=number(expected, 1))
 
     def _left_out(self) -> str:
-        said = [self._dating(), counted(self.gathered.exclusions)]
+        said = [self._dating(), left_out_words(self.gathered.exclusions)]
         if self.skipped:
             said.append(
                 ngettext(

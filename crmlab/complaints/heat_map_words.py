@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.complaints.group_names import formats_of, group_name
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.result import Definition, Exclusion, Result
+from crmlab.show.groups import formats_of, group_name
+from crmlab.show.result import Definition, Exclusion, Result, left_out_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -317,11 +317,7 @@ class HeatMap(Result):
         ).format(share=percent(SPARSE, 0))
 
     def _left_out(self) -> str:
-        if not self.left_out:
-            return _("No complaint of the period was left out.")
-        return _("Left out: {parts}.").format(
-            parts=_("; ").join(one.words() for one in self.left_out)
-        )
+        return left_out_words(self.left_out, nothing=_("No complaint of the period was left out."))
 
     def _define(self) -> Definition:
         return Definition(

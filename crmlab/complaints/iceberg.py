@@ -15,7 +15,6 @@ from crmlab.complaints.incidents import (
     count_of,
     fault_names,
     grievances,
-    left_out,
     placed,
 )
 from crmlab.errors import CrmlabError, NotEnoughData, TooManyGroups
@@ -28,6 +27,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import weighted
@@ -159,7 +159,7 @@ class Iceberg(Result):
             self._groups(),
             self._how_soon(),
             self._other_complaints(),
-            left_out(self.exclusions, self.part),
+            left_out_words(self.exclusions, self.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -136,14 +136,6 @@ def fault_names() -> dict[str, str]:
     }
 
 
-def left_out(exclusions: Sequence[Exclusion], part: str = "") -> str:
-    """What was left out, in a sentence, and what the customers are a sample of."""
-    said = _("Nothing was left out.")
-    if exclusions:
-        said = _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in exclusions))
-    return f"{said} {part}" if part else said
-
-
 def count_of(count: int, record: str) -> str:
     """So many orders, or order lines where that is what a row is.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +13,9 @@ from crmlab.complaints.incident_answers import (
     GROUPS,
     NONE,
     About,
-    IncidentAnswers,
     incident_answers,
 )
-from crmlab.complaints.paradox_words import Words
+from crmlab.complaints.paradox_words import Paradox
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, number
 from crmlab.show.result import Context, measure
@@ -32,38 +30,6 @@ ORDERS_FROM = (1, 3, 6)
 FEWEST = 10
 #: The chance with which a test should find what is there.
 POWER = 0.8
-
-
-@dataclass(frozen=True, repr=False)
-class Paradox(Words):
-    """Result of `paradox`.
-
-    Attributes
-    ----------
-    well : tuple of str
-        What makes a complaint well recovered, all of it, as in `handled`.
-    hours : float
-    days : int
-    match : tuple of str
-        Columns in which matched customers agree, besides orders before and half-year.
-    balance : pandas.DataFrame
-        characteristic, before, after: the standardised difference of the well recovered from those
-        without an incident; of a category the largest of any value.
-    units : pandas.DataFrame
-        The answers of the well recovered and of those without an incident: group, overall, weight
-        (of the survey), and what they are matched on: the columns of `match`, half_year,
-        orders_class.
-    answers : IncidentAnswers
-        The questionnaires.
-    """
-
-    well: tuple[str, ...]
-    hours: float
-    days: int
-    match: tuple[str, ...]
-    balance: pd.DataFrame
-    units: pd.DataFrame
-    answers: IncidentAnswers
 
 
 @measure(

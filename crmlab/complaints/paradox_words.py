@@ -14,7 +14,7 @@ from crmlab.complaints.incident_answers import HISTORY, IncidentAnswers
 from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets
+from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets, left_out_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,27 @@ CHANGE = ("change", "change_low", "change_high")
 
 
 @dataclass(frozen=True, repr=False)
-class Words(Result):
-    """The words and the picture; the attributes are those of `Paradox`."""
+class Paradox(Result):
+    """Result of `paradox`.
+
+    Attributes
+    ----------
+    well : tuple of str
+        What makes a complaint well recovered, all of it, as in `handled`.
+    hours : float
+    days : int
+    match : tuple of str
+        Columns in which matched customers agree, besides orders before and half-year.
+    balance : pandas.DataFrame
+        characteristic, before, after: the standardised difference of the well recovered from those
+        without an incident; of a category the largest of any value.
+    units : pandas.DataFrame
+        The answers of the well recovered and of those without an incident: group, overall, weight
+        (of the survey), and what they are matched on: the columns of `match`, half_year,
+        orders_class.
+    answers : IncidentAnswers
+        The questionnaires.
+    """
 
     measure = "complaints.paradox"
 
@@ -256,11 +275,9 @@ class Words(Result):
         )
 
     def _left_out(self) -> str:
-        found = self._excluded()
-        said = _("No questionnaire was left out.")
-        if found:
-            said = _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
-        return f"{said} {self.answers.part}".strip()
+        return left_out_words(
+            self._excluded(), self.answers.part, nothing=_("No questionnaire was left out.")
+        )
 
     def _excluded(self) -> tuple[Exclusion, ...]:
         unmatched = int((self.table["answers"] - self.table["matched"]).sum())

@@ -17,7 +17,7 @@ from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.groups import group_name
-from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets
+from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets, left_out_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -400,8 +400,7 @@ class Principles(Result):
         return ""
 
     def _left_out(self) -> str:
-        parts = _("; ").join(one.words() for one in self._exclusions())
-        return _("Left out: {parts}.").format(parts=parts) if parts else ""
+        return left_out_words(self._exclusions(), nothing="")
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         names, why = principle_names(), reasons()

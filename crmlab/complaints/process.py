@@ -43,6 +43,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 
@@ -384,11 +385,7 @@ class Process(Result):
         return " ".join(parts)
 
     def _left_out(self) -> str:
-        if not self.exclusions:
-            return ""
-        return _("Left out: {parts}.").format(
-            parts=_("; ").join(one.words() for one in self.exclusions)
-        )
+        return left_out_words(self.exclusions, nothing="")
 
     def _define(self) -> Definition:
         return Definition(

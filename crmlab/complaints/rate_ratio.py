@@ -18,18 +18,19 @@ from crmlab.complaints.exposure import (
     rate_of,
     unlike,
 )
-from crmlab.complaints.group_names import formats_of, group_name, record_names
 from crmlab.data.model import TABLES
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.columns import shown
+from crmlab.show.groups import formats_of, group_name, record_names
 from crmlab.show.result import (
     Context,
     Definition,
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.intervals import check_confidence, wilson
@@ -233,11 +234,7 @@ class RateRatio(Result):
         return f"{beforehand} {both}"
 
     def _left_out(self) -> str:
-        if not self.left_out:
-            return ""
-        return _("Left out: {parts}.").format(
-            parts=_("; ").join(one.words() for one in self.left_out)
-        )
+        return left_out_words(self.left_out, nothing="")
 
     def _define(self) -> Definition:
         numerators = {

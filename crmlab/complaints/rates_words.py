@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.exposure import Rate
-from crmlab.complaints.group_names import formats_of, group_name, record_names
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
+from crmlab.show.groups import formats_of, group_name, record_names
 from crmlab.show.result import (
     Definition,
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
 )
 
 if TYPE_CHECKING:
@@ -354,11 +355,7 @@ class ComplaintRates(Result):
         )
 
     def _left_out(self) -> str:
-        if not self.left_out:
-            return _("No complaint of the period was left out.")
-        return _("Left out: {parts}.").format(
-            parts=_("; ").join(one.words() for one in self.left_out)
-        )
+        return left_out_words(self.left_out, nothing=_("No complaint of the period was left out."))
 
     def _define(self) -> Definition:
         numerators = {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlab.complaints.remove_first_words import RemoveFirstWords
+from crmlab.complaints.remove_first_words import RemoveFirst
 from crmlab.complaints.repeats import repeats
 from crmlab.complaints.savings import FAULT_OF, PARTS, Found, causes_of, draws
 from crmlab.data.order_faults import KINDS
@@ -28,13 +27,6 @@ CONFIDENCE = 0.95
 FEWEST = 5
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, repr=False)
-class RemoveFirst(RemoveFirstWords):
-    """Result of `remove_first`."""
-
-    measure = "complaints.remove_first"
 
 
 @measure(needs={"complaints": ["opened_at", "cause"]})

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.complaints.incidents import left_out
 from crmlab.language import _, currency_name, money, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.groups import group_name
-from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets
+from crmlab.show.result import Definition, Exclusion, Result, intervals_in_brackets, left_out_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +26,8 @@ COLOURS = {"handling": charts.GREY, "compensation": charts.BLUE, "margin": chart
 
 
 @dataclass(frozen=True, repr=False)
-class RemoveFirstWords(Result):
-    """The words and the picture of `crmlab.complaints.remove_first.RemoveFirst`.
+class RemoveFirst(Result):
+    """Result of `remove_first`.
 
     Attributes
     ----------
@@ -47,6 +46,8 @@ class RemoveFirstWords(Result):
     part : str
         What the customers are a sample of, in words; empty if they are all.
     """
+
+    measure = "complaints.remove_first"
 
     parts: tuple[str, ...]
     removable: float
@@ -142,7 +143,7 @@ class RemoveFirstWords(Result):
             self._a_year(),
             self._missing(),
             self._repeats(),
-            left_out(self.exclusions, self.part),
+            left_out_words(self.exclusions, self.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -19,7 +19,7 @@ from crmlab.complaints.aftermath import (
     customer_months,
     fitted,
 )
-from crmlab.complaints.incidents import NEEDS, Placed, grievances, left_out, placed
+from crmlab.complaints.incidents import NEEDS, Placed, grievances, placed
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
@@ -29,6 +29,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.multiplicity import holding
@@ -160,7 +161,7 @@ class AfterIncidents(Result):
                 "This is association: who complains has chosen to, and what is held equal is only "
                 "what the data show."
             ),
-            left_out(self.exclusions, self.part),
+            left_out_words(self.exclusions, self.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -20,6 +20,7 @@ from crmlab.show.result import (
     Definition,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.clustered_log_rank import clustered_log_rank
@@ -302,8 +303,7 @@ class ResponseTimes(Result):
         )
 
     def _left_out(self) -> str:
-        parts = _("; ").join(one.words() for one in self.found.exclusions())
-        return _("Left out: {parts}.").format(parts=parts) if parts else ""
+        return left_out_words(self.found.exclusions(), nothing="")
 
     def _define(self) -> Definition:
         return Definition(

@@ -29,6 +29,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import clustered
@@ -255,11 +256,7 @@ class Rework(Result):
         ).format(share=_share(row), cases=number(row["cases"]), repeated=number(row["repeated"]))
 
     def _left_out(self) -> str:
-        if not self.exclusions:
-            return ""
-        return _("Left out: {parts}.").format(
-            parts=_("; ").join(one.words() for one in self.exclusions)
-        )
+        return left_out_words(self.exclusions, nothing="")
 
     def _define(self) -> Definition:
         return Definition(

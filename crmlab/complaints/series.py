@@ -301,10 +301,3 @@ def _places(times: pd.Series, starts: pd.DatetimeIndex, end: pd.Timestamp) -> ND
     found = np.searchsorted(starts.to_numpy(), times.to_numpy(), side="right") - 1
     outside = times.isna().to_numpy() | (times >= end).to_numpy()
     return np.where(outside, -1, found)
-
-
-def counted(exclusions: tuple[Exclusion, ...]) -> str:
-    """What was left out, in a sentence."""
-    if not exclusions:
-        return _("Nothing was left out.")
-    return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in exclusions))

@@ -21,6 +21,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import clustered
@@ -266,22 +267,14 @@ class Staffing(Result):
         )
 
     def _left_out(self) -> str:
-        parts = []
+        noted = ""
         if self.desk.untimed:
-            parts.append(
-                ngettext(
-                    "{count} case has no handling time and is taken to be like the others.",
-                    "{count} cases have no handling time and are taken to be like the others.",
-                    self.desk.untimed,
-                ).format(count=number(self.desk.untimed))
-            )
-        if self.exclusions:
-            parts.append(
-                _("Left out: {parts}.").format(
-                    parts=_("; ").join(one.words() for one in self.exclusions)
-                )
-            )
-        return " ".join(parts)
+            noted = ngettext(
+                "{count} case has no handling time and is taken to be like the others.",
+                "{count} cases have no handling time and are taken to be like the others.",
+                self.desk.untimed,
+            ).format(count=number(self.desk.untimed))
+        return f"{noted} {left_out_words(self.exclusions, nothing='')}".strip()
 
     def _define(self) -> Definition:
         return Definition(

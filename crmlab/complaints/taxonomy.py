@@ -20,6 +20,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import clustered
@@ -114,7 +115,7 @@ class Taxonomy(Result):
             self._under_several(),
             self._not_given(),
             self._independent(),
-            *[_("Left out: {parts}.").format(parts=one.words()) for one in self.left_out],
+            left_out_words(self.left_out, nothing=""),
         ]
         return "\n\n".join(part for part in parts if part)
 

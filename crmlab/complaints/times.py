@@ -16,7 +16,7 @@ from crmlab.data.staging import REMOVING
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.accounting import for_reader
-from crmlab.show.result import Context, Definition, Result, measure
+from crmlab.show.result import Context, Definition, Result, left_out_words, measure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -258,8 +258,7 @@ class Times(Result):
             said = f"{said} " + _("Set aside: {steps}.").format(steps=_listed(steps[gone]))
         if noted:
             said = f"{said} " + _("Noted: {steps}.").format(steps=_listed(steps[noted]))
-        left = _("; ").join(one.words() for one in self.aside.exclusions())
-        return f"{said} " + _("Left out: {parts}.").format(parts=left) if left else said
+        return f"{said} {left_out_words(self.aside.exclusions(), nothing='')}".rstrip()
 
     def _define(self) -> Definition:
         return Definition(

@@ -208,11 +208,3 @@ def left_out(counts: Mapping[str, int]) -> tuple[Exclusion, ...]:
     ['2 questionnaires (no answer)']
     """
     return tuple(Exclusion.of_questionnaires(why, count) for why, count in counts.items() if count)
-
-
-def listed(exclusions: tuple[Exclusion, ...], part: str = "") -> str:
-    """What was left out, in sentences."""
-    if not exclusions:
-        return _("Nothing was left out.") + (f" {part}" if part else "")
-    said = _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in exclusions))
-    return f"{said} {part}" if part else said

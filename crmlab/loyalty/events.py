@@ -13,7 +13,7 @@ import pandas as pd
 from crmlab.data.drawn import some_customers
 from crmlab.errors import CrmlabError
 from crmlab.language import _, money, ngettext, number, signed, with_interval
-from crmlab.loyalty.answers import day_number, listed
+from crmlab.loyalty.answers import day_number
 from crmlab.loyalty.guests import Guests, guests, weights
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -22,6 +22,7 @@ from crmlab.show.result import (
     Definition,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.clustered import NOTHING, Estimate, difference
@@ -124,7 +125,7 @@ class Events(Result):
             self._close(),
             self._pays(),
             self._brackets(),
-            listed(self.guests.exclusions, self.part),
+            left_out_words(self.guests.exclusions, self.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -17,7 +17,6 @@ from crmlab.loyalty.answers import (
     day_number,
     day_of,
     left_out,
-    listed,
     of_customers,
 )
 from crmlab.show import charts
@@ -28,6 +27,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import weighted
@@ -174,7 +174,7 @@ class FourCases(Result):
             self._movement(),
             self._who(),
             self._tied(),
-            listed(self.exclusions, self.part),
+            left_out_words(self.exclusions, self.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from crmlab.errors import CrmlabError, UnknownName
 from crmlab.language import _, currency_name, money, ngettext, number, percent, signed
-from crmlab.loyalty.answers import listed
 from crmlab.loyalty.incentive_returns import IncentiveReturns, returns
 from crmlab.loyalty.lifecycle import incentives, names_of
 from crmlab.loyalty.offered import arm_names
@@ -23,6 +22,7 @@ from crmlab.show.result import (
     Definition,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.intervals import check_confidence
@@ -335,7 +335,7 @@ class IncentivePlan(Result):
             ),
         }
         free = [texts[name] for name in self.returns.free]
-        return " ".join([*free, listed(self.returns.exclusions, self.returns.part)])
+        return " ".join([*free, left_out_words(self.returns.exclusions, self.returns.part)])
 
     def _define(self) -> Definition:
         return Definition(

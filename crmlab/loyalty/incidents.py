@@ -18,7 +18,6 @@ from crmlab.loyalty.answers import (
     answers_of,
     day_number,
     day_of,
-    listed,
     of_customers,
     purchases_in,
 )
@@ -31,6 +30,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import weighted
@@ -178,7 +178,7 @@ class Incidents(Result):
                 "did not, and for who orders often both will happen within the {days} days: the "
                 "difference is then the smaller."
             ).format(days=number(self.days)),
-            listed(self.exclusions, self.part),
+            left_out_words(self.exclusions, self.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -14,11 +14,10 @@ from crmlab.data.model import NO_TIME
 from crmlab.data.questionnaires import part_of
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _, day, ngettext, number
-from crmlab.loyalty.answers import listed
 from crmlab.loyalty.nine_answers import Said, said_by_customers
 from crmlab.loyalty.nine_measures import checked_measures, scored
 from crmlab.show.once import once
-from crmlab.show.result import Exclusion
+from crmlab.show.result import Exclusion, left_out_words
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -103,7 +102,7 @@ class Measured:
 
     def left_out(self, more: tuple[Exclusion, ...] = ()) -> str:
         """What was left out, here and besides, in sentences."""
-        return listed(self.exclusions + more, self.part)
+        return left_out_words(self.exclusions + more, self.part)
 
 
 @once

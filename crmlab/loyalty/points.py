@@ -12,7 +12,6 @@ import pandas as pd
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, money, ngettext, number, percent, with_interval
-from crmlab.loyalty.answers import listed
 from crmlab.loyalty.offered import NEEDS as OFFERED
 from crmlab.loyalty.offered import Offered, offered
 from crmlab.loyalty.offers import compared, differences, setting
@@ -23,6 +22,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats import clustered
@@ -339,7 +339,7 @@ class PointsProgramme(Result):
 
     def _left_out(self) -> str:
         part = self.offered.part if self.offered else ""
-        return listed(self.exclusions, part) if self.exclusions else part
+        return left_out_words(self.exclusions, part) if self.exclusions else part
 
     def _define(self) -> Definition:
         return Definition(

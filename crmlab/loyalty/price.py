@@ -12,10 +12,16 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.loyalty.answers import listed
 from crmlab.loyalty.tariff import FEWEST, NEEDS, Change, Tariff, response, tariff
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Result, intervals_in_brackets, measure
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Result,
+    intervals_in_brackets,
+    left_out_words,
+    measure,
+)
 from crmlab.stats.clustered import NOTHING, Estimate
 from crmlab.stats.counts import CountRegression, poisson
 from crmlab.stats.multiplicity import holding, holm
@@ -268,7 +274,7 @@ class PriceResponse(Result):
             "({others}), with their months before and after. Who leaves counts with months of no "
             "orders: leaving is part of the response, as far as it came of the price."
         ).format(changed=number(sides[True]), others=number(sides[False]))
-        return f"{said} {listed(self.tariff.exclusions, self.tariff.part)}"
+        return f"{said} {left_out_words(self.tariff.exclusions, self.tariff.part)}"
 
     def alt(self) -> str:
         judged = self.table.dropna(subset=["low"])

@@ -11,7 +11,6 @@ import pandas as pd
 
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, number, with_interval
-from crmlab.loyalty.answers import listed
 from crmlab.loyalty.price import CONFIDENCE, price_response
 from crmlab.loyalty.tariff import NEEDS, Change, Tariff
 from crmlab.show import charts
@@ -21,6 +20,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.counts import CountRegression
@@ -193,7 +193,7 @@ class PriceByCustomer(Result):
         ).format(
             customers=number(len(self.table)), others=number(len(self.customers) - len(self.table))
         )
-        return f"{said} {listed(self._exclusions(), self.tariff.part)}"
+        return f"{said} {left_out_words(self._exclusions(), self.tariff.part)}"
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         if not self.not_judged:

@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.data.order_faults import KINDS
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.language import _, ngettext, number, percent, signed, with_interval
-from crmlab.loyalty.answers import TIED_FROM, answers_of, left_out, listed
+from crmlab.loyalty.answers import TIED_FROM, answers_of, left_out
 from crmlab.loyalty.coefficients import Coefficients, of_answers, of_counts
 from crmlab.loyalty.link_answers import intended, later_orders
 from crmlab.show import charts
@@ -23,6 +23,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.clustered import NOTHING, Estimate
@@ -159,7 +160,7 @@ class SatisfactionLink(Result):
             self._captive(),
             self._own(),
             self._limits(),
-            listed(self.exclusions, self.part),
+            left_out_words(self.exclusions, self.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

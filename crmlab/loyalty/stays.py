@@ -12,7 +12,7 @@ from crmlab.data.model import NO_TIME
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, day, ngettext, number
 from crmlab.loyalty.purchases import known_since
-from crmlab.show.result import Exclusion
+from crmlab.show.result import Exclusion, left_out_words
 from crmlab.stats.tiers import assign, tier_rules, with_thresholds
 
 if TYPE_CHECKING:
@@ -255,9 +255,7 @@ def _silences(crm: Workspace, silence: int) -> Stays:
 
 def left_out(*exclusions: Exclusion) -> str:
     """How many customers were left out and why, in a sentence."""
-    if not exclusions:
-        return _("No customer was left out.")
-    return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in exclusions))
+    return left_out_words(exclusions, nothing=_("No customer was left out."))
 
 
 def _left_out(counts: dict[str, int]) -> tuple[Exclusion, ...]:

@@ -13,7 +13,6 @@ import pandas as pd
 from crmlab.data.questionnaires import CONVENIENCE
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, current_language, ngettext, number, percent, with_interval
-from crmlab.loyalty.answers import listed
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -21,6 +20,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.price_meter import crossing, crossing_interval
@@ -225,7 +225,7 @@ class PriceMeter(Result):
                 count=number(self.inconsistent),
                 value=number(self._row("optimal")["with_all"], 1),
             )
-        return f"{said} {listed(self.others)}" if self.others else said
+        return f"{said} {left_out_words(self.others)}" if self.others else said
 
     def _caution(self) -> str:
         return _(
@@ -379,7 +379,7 @@ def _answers(crm: Workspace) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
     left_out = tuple(each for each in exclusions if each.count)
     if frame.empty:
         none = _("No questionnaire with prices counts.")
-        raise NotEnoughData(f"{none} {listed(left_out)}")
+        raise NotEnoughData(f"{none} {left_out_words(left_out)}")
     return frame, left_out
 
 

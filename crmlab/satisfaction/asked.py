@@ -16,8 +16,8 @@ from crmlab.satisfaction.responses import (
     count_modes,
     excluded,
     facts,
-    left_out_words,
     of_other_modes,
+    questionnaires_left_out,
     with_weights,
 )
 from crmlab.show.columns import shown
@@ -85,7 +85,7 @@ class Asked:
 
     def sentence(self) -> str:
         """What is left out, in a sentence."""
-        return left_out_words(self.exclusions(), self.part)
+        return questionnaires_left_out(self.exclusions(), self.part)
 
 
 def asked(crm: Workspace) -> Asked:

@@ -25,7 +25,7 @@ from crmlab.satisfaction.answers import (
     weighting_said,
 )
 from crmlab.satisfaction.net_promoter import signs_of
-from crmlab.satisfaction.responses import Responses, left_out_words
+from crmlab.satisfaction.responses import Responses, questionnaires_left_out
 from crmlab.satisfaction.scores import SATISFIED
 from crmlab.show import charts
 from crmlab.show.columns import shown
@@ -143,7 +143,7 @@ class ScoreDifferences(Result):
             self._not_told(),
             self._not_judged(),
             f"{weighting_said(self.asked, self.weighted)} "
-            + left_out_words(self._exclusions(), self.asked.part),
+            + questionnaires_left_out(self._exclusions(), self.asked.part),
         ]
         return "\n\n".join(part for part in parts if part)
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from crmlab.data.simulate.truth import known_truth
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number, percent
-from crmlab.satisfaction.responses import facts, left_out_words, responses
+from crmlab.satisfaction.responses import facts, responses
 from crmlab.satisfaction.sampling import METHODS, allocate, unused
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure
+from crmlab.show.result import Context, Definition, Exclusion, Result, left_out_words, measure
 from crmlab.stats.intervals import check_confidence, wilson
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ class Samples(Result):
         return [said[one] for one in self.lacking]
 
     def _left_out(self) -> str:
-        return left_out_words(self.left_out, self.part, nothing=_("Nothing was left out."))
+        return left_out_words(self.left_out, self.part)
 
     def _define(self) -> Definition:
         return Definition(

@@ -18,7 +18,7 @@ from crmlab.satisfaction.responses import (
     clusters,
     item_names,
     items,
-    left_out_words,
+    questionnaires_left_out,
     responses,
     weighed,
     wide,
@@ -239,7 +239,7 @@ class SatisfactionIndex(Result):
             worst=self.names[worst["item"]],
             low=number(worst["score"], 1),
         )
-        left_out = left_out_words(self._exclusions(), self.asked.part)
+        left_out = questionnaires_left_out(self._exclusions(), self.asked.part)
         return "\n\n".join(
             [
                 f"{first} {extremes}",

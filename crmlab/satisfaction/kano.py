@@ -16,7 +16,7 @@ from crmlab.satisfaction.responses import (
     Responses,
     clusters,
     excluded,
-    left_out_words,
+    questionnaires_left_out,
     responses,
     weighed,
     wide,
@@ -359,7 +359,7 @@ class Kano(Result):
             "Each attribute was answered in {count} questionnaires; together they come from "
             "{customers} customers."
         ).format(count=count, customers=number(frame["cluster"].nunique()))
-        missing = left_out_words(self.pairs.exclusions(), self.pairs.found.part)
+        missing = questionnaires_left_out(self.pairs.exclusions(), self.pairs.found.part)
         return " ".join(part for part in (said, missing) if part)
 
     def alt(self) -> str:

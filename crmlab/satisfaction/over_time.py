@@ -18,7 +18,7 @@ from crmlab.satisfaction.responses import (
     clusters,
     excluded,
     grouped_by,
-    left_out_words,
+    questionnaires_left_out,
     responses,
     weighed,
 )
@@ -64,7 +64,7 @@ class Rated:
 
     def sentence(self) -> str:
         """What is left out, in a sentence."""
-        return left_out_words(self.exclusions(), self.found.part)
+        return questionnaires_left_out(self.exclusions(), self.found.part)
 
 
 def rated(crm: Workspace) -> Rated:

@@ -15,7 +15,7 @@ from crmlab.satisfaction.responses import (
     clusters,
     excluded,
     items,
-    left_out_words,
+    questionnaires_left_out,
     responses,
     weighed,
     wide,
@@ -75,7 +75,7 @@ class Pairs:
             len(self.frame),
         ).format(questionnaires=number(len(self.frame)), customers=number(self.customers))
         more = _("; ").join(one.words() for one in besides)
-        parts = [who, left_out_words(self.exclusions(), self.found.part)]
+        parts = [who, questionnaires_left_out(self.exclusions(), self.found.part)]
         if more:
             parts.append(_("Left out besides: {parts}.").format(parts=more))
         return " ".join(part for part in parts if part)

@@ -20,7 +20,7 @@ from crmlab.satisfaction.pairs import (
     overall_mean,
     pairs,
 )
-from crmlab.satisfaction.responses import Responses, excluded, left_out_words
+from crmlab.satisfaction.responses import Responses, excluded, questionnaires_left_out
 from crmlab.satisfaction.servqual import chance, design_words, item_labels, scale_words, two
 from crmlab.show import charts
 from crmlab.show.result import (
@@ -207,7 +207,7 @@ class QualityKinds(Result):
         who = _("These are {questionnaires} questionnaires of {customers} customers.").format(
             questionnaires=number(len(frame)), customers=number(frame["cluster"].nunique())
         )
-        said = left_out_words(self._exclusions(), self.rated.found.part)
+        said = questionnaires_left_out(self._exclusions(), self.rated.found.part)
         return " ".join(part for part in (who, said) if part)
 
     def _exclusions(self) -> tuple[Exclusion, ...]:

@@ -18,7 +18,7 @@ from crmlab.satisfaction.responses import (
     clusters,
     dimension_names,
     item_names,
-    left_out_words,
+    questionnaires_left_out,
     responses,
     weighed,
     wide,
@@ -407,7 +407,7 @@ class Reliability(Result):
             who += " " + _("Left out because everybody answered the same: {items}.").format(
                 items=_(", ").join(self._item(one) for one in self.constant)
             )
-        return f"{who} {left_out_words(self._exclusions(), self.found.part)}"
+        return f"{who} {questionnaires_left_out(self._exclusions(), self.found.part)}"
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         without = len(self.found.frame) - self.questionnaires - self.incomplete

@@ -13,7 +13,7 @@ from crmlab.data.questionnaires import CONVENIENCE, part_of, with_all_columns
 from crmlab.errors import NotEnoughData, UnknownName
 from crmlab.language import _, current_language
 from crmlab.show.columns import shown
-from crmlab.show.result import Exclusion
+from crmlab.show.result import Exclusion, left_out_words
 
 if TYPE_CHECKING:
     from crmlab.data.sources import Workspace
@@ -65,7 +65,7 @@ class Responses:
 
     def sentence(self) -> str:
         """What is left out, in a sentence."""
-        return left_out_words(self.exclusions(), self.part)
+        return questionnaires_left_out(self.exclusions(), self.part)
 
 
 def excluded(counts: Mapping[str, int]) -> tuple[Exclusion, ...]:
@@ -83,24 +83,9 @@ def of_other_modes(counts: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def left_out_words(found: Sequence[Exclusion], part: str = "", *, nothing: str = "") -> str:
-    """What was left out, in sentences.
-
-    Parameters
-    ----------
-    found : sequence of Exclusion
-    part : str
-        What the questionnaires are a sample of, as in `Responses`.
-    nothing : str
-        What is said where nothing was left out; by default that no questionnaire was.
-    """
-    parts = _("; ").join(one.words() for one in found)
-    said = (
-        _("Left out: {parts}.").format(parts=parts)
-        if found
-        else nothing or _("No questionnaire was left out.")
-    )
-    return f"{said} {part}" if part else said
+def questionnaires_left_out(found: Sequence[Exclusion], part: str = "") -> str:
+    """What was left out, in sentences, and what the questionnaires are a sample of."""
+    return left_out_words(found, part, nothing=_("No questionnaire was left out."))
 
 
 def responses(

@@ -19,13 +19,20 @@ from crmlab.satisfaction.responses import (
     excluded,
     facts,
     grouped_by,
-    left_out_words,
     responses,
     weighed,
 )
 from crmlab.show import charts
 from crmlab.show.columns import shown
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure, require
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Exclusion,
+    Result,
+    left_out_words,
+    measure,
+    require,
+)
 from crmlab.stats import weighted
 from crmlab.stats.intervals import check_confidence
 

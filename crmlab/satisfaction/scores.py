@@ -23,7 +23,7 @@ from crmlab.satisfaction.answers import (
     scale_of,
     weighting_said,
 )
-from crmlab.satisfaction.responses import Responses, left_out_words
+from crmlab.satisfaction.responses import Responses, questionnaires_left_out
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -246,7 +246,7 @@ class Scores(Result):
         ).format(effect=number(effect, 2), count=number(self.whole["answers"] / effect))
 
     def _left_out(self) -> str:
-        return left_out_words(self._exclusions(), self.asked.part)
+        return questionnaires_left_out(self._exclusions(), self.asked.part)
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         return exclusions_of(self.asked, self.question, int(self.whole["answers"]))

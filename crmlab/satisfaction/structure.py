@@ -18,7 +18,7 @@ from crmlab.satisfaction.responses import (
     Responses,
     clusters,
     item_names,
-    left_out_words,
+    questionnaires_left_out,
     responses,
     weighed,
     wide,
@@ -136,7 +136,7 @@ class Answers:
             if left:
                 words = _(", ").join(names.get(item, item) for item in left)
                 said += " " + sentence.format(items=words)
-        return f"{said} {left_out_words(self.exclusions(), self.found.part)}"
+        return f"{said} {questionnaires_left_out(self.exclusions(), self.found.part)}"
 
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What is left out, each with its count."""

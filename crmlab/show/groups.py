@@ -1,7 +1,8 @@
-"""Groups in words: what each is called, and which of them differ from the others."""
+"""Groups in words: what each and a row of the orders is called, and which groups differ."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,10 +23,47 @@ def group_name(by: str, value: Any) -> str:
 
     Examples
     --------
-    >>> group_name("tier", "key"), group_name("tier", None)
-    ('Key', 'not given')
+    >>> group_name("tier", "key"), group_name("on_time", True), group_name("tier", None)
+    ('Key', 'On time: yes', 'not given')
     """
-    return _("not given") if pd.isna(value) else shown(by).written(value, "")
+    if pd.isna(value):
+        return _("not given")
+    if pd.api.types.is_bool(value):
+        column = shown(by, format="boolean")
+        return _("{column}: {value}").format(column=column.label, value=column.written(value, ""))
+    return shown(by).written(value, "")
+
+
+def record_names(record: str) -> str:
+    """Rows of the orders, in the plural: orders, or order lines where that is what they are.
+
+    Parameters
+    ----------
+    record : str
+        As of the workspace's settings.
+
+    Examples
+    --------
+    >>> record_names("order"), record_names("line")
+    ('orders', 'order lines')
+    """
+    return _("order lines") if record == "line" else _("orders")
+
+
+def formats_of(table: pd.DataFrame, *columns: str) -> Mapping[str, str]:
+    """The format of the columns that are yes or no; a measure may use their names for counts.
+
+    Examples
+    --------
+    >>> formats_of(pd.DataFrame({"on_time": [True], "tier": ["key"]}), "on_time", "tier")
+    {'on_time': 'boolean'}
+    """
+    values = {name: table[name].dropna() for name in columns if name in table}
+    return {
+        name: "boolean"
+        for name, own in values.items()
+        if len(own) and own.map(pd.api.types.is_bool).all()
+    }
 
 
 def those_apart(table: pd.DataFrame, by: str, compared: int) -> str:

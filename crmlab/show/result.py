@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, TypeVar
@@ -136,6 +136,33 @@ class Exclusion:
         return _("{count} {unit} ({reason})").format(
             count=number(self.count), unit=self.unit, reason=self.reason
         )
+
+
+def left_out_words(
+    exclusions: Collection[Exclusion], part: str = "", *, nothing: str | None = None
+) -> str:
+    """What was left out, in sentences.
+
+    Parameters
+    ----------
+    exclusions : collection of Exclusion
+    part : str
+        What is said after it: what those who are left are a sample of.
+    nothing : str, optional
+        What is said where nothing was left out, if not just that; may be empty.
+
+    Examples
+    --------
+    >>> left_out_words([Exclusion("no amount given", 1200, "orders")])
+    'Left out: 1,200 orders (no amount given).'
+    >>> left_out_words([]), left_out_words([], nothing="No order was left out.")
+    ('Nothing was left out.', 'No order was left out.')
+    """
+    said = _("Nothing was left out.") if nothing is None else nothing
+    if exclusions:
+        parts = _("; ").join(one.words() for one in exclusions)
+        said = _("Left out: {parts}.").format(parts=parts)
+    return " ".join(each for each in (said, part) if each)
 
 
 @dataclass(frozen=True)

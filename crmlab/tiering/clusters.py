@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, money, number, percent
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure
+from crmlab.show.result import Context, Definition, Exclusion, Result, left_out_words, measure
 from crmlab.stats.intervals import bootstrap_t, check_confidence
 from crmlab.stats.tiers import Tiers, customer_tiers
 from crmlab.tiering import population
@@ -260,10 +260,9 @@ class Clusters(Result):
         return "\n\n".join(part for part in parts if part)
 
     def _left_out(self) -> str:
-        found = self._exclusions()
-        if not found:
-            return _("No order and no customer of the period was left out.")
-        return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
+        return left_out_words(
+            self._exclusions(), nothing=_("No order and no customer of the period was left out.")
+        )
 
     def _separation(self) -> str:
         none, weak, reasonable = SILHOUETTES

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, money, number, percent
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure, require
+from crmlab.show.result import (
+    Context,
+    Definition,
+    Exclusion,
+    Result,
+    left_out_words,
+    measure,
+    require,
+)
 from crmlab.stats.intervals import check_confidence, wilson
 from crmlab.stats.tiers import Value, tier_names
 from crmlab.tiering import markov
@@ -334,10 +342,7 @@ class Migration(Result):
         return ""
 
     def _left_out(self) -> str:
-        found = self._exclusions()
-        if not found:
-            return _("No customer was left out.")
-        return _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
+        return left_out_words(self._exclusions(), nothing=_("No customer was left out."))
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         found = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from crmlab.language import _, ngettext, number, percent
-from crmlab.show.result import Exclusion
+from crmlab.show.result import Exclusion, left_out_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,10 +88,9 @@ class Population:
         use : {"revenue", "profit", "purchases", "everybody"}
         """
         found = self.exclusions(use)
-        if found:
-            left = _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
-        else:
-            left = _("No order and no customer of the period was left out.")
+        left = left_out_words(
+            found, nothing=_("No order and no customer of the period was left out.")
+        )
         return f"{left}\n\n{self.cancellation_rule()}" if self.orders["cancellations"] else left
 
     def _without_customer(self) -> Exclusion:

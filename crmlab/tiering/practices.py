@@ -21,6 +21,7 @@ from crmlab.show.result import (
     Needs,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.clustered import Estimate, difference
@@ -303,11 +304,7 @@ class Practices(Result):
                 )
             )
         if self.idle:
-            parts.append(
-                _("Left out: {parts}.").format(
-                    parts=_("; ").join(one.words() for one in self._exclusions())
-                )
-            )
+            parts.append(left_out_words(self._exclusions()))
         return " ".join(parts)
 
     def _exclusions(self) -> tuple[Exclusion, ...]:

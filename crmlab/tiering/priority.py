@@ -16,6 +16,7 @@ from crmlab.show.result import (
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.queueing import SimulatedWaits, conserved_wait, simulate_priority
@@ -351,12 +352,7 @@ class Priority(Result):
         )
 
     def _left_out_words(self) -> str:
-        found = self._exclusions()
-        left = (
-            _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
-            if found
-            else ""
-        )
+        left = left_out_words(self._exclusions(), nothing="")
         unnamed = self.desk.unnamed
         served_last = (
             ngettext(

@@ -12,13 +12,14 @@ import pandas as pd
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
-from crmlab.show.columns import shown
+from crmlab.show.groups import group_name, record_names
 from crmlab.show.result import (
     Context,
     Definition,
     Exclusion,
     Result,
     intervals_in_brackets,
+    left_out_words,
     measure,
 )
 from crmlab.stats.intervals import design_effect, intraclass_correlation, wilson
@@ -147,17 +148,14 @@ class OnTime(Result):
     def _name(self, row: pd.Series) -> str:
         if not self.by:
             return _("All orders")
-        names = [
-            _("not given") if pd.isna(row[column]) else shown(column).written(row[column], "")
-            for column in self.by
-        ]
+        names = [group_name(column, row[column]) for column in self.by]
         return " · ".join(names)
 
     def _record(self) -> str:
         return _("one order line") if self.record == "line" else _("one order")
 
     def _records(self) -> str:
-        return _("order lines") if self.record == "line" else _("orders")
+        return record_names(self.record)
 
     def _effect(self) -> str:
         known = self.table[["on_time", "late"]].to_numpy().sum()
@@ -185,12 +183,7 @@ class OnTime(Result):
         )
 
     def _left_out(self) -> str:
-        found = self._exclusions()
-        left = (
-            _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
-            if found
-            else _("No order of the period was left out.")
-        )
+        left = left_out_words(self._exclusions(), nothing=_("No order of the period was left out."))
         overdue = int(self.table["overdue"].sum())
         if not overdue:
             return left

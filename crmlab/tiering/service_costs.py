@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.errors import NotEnoughData
 from crmlab.language import _, ngettext, number
 from crmlab.show.once import once
-from crmlab.show.result import Exclusion
+from crmlab.show.result import Exclusion, left_out_words
 from crmlab.stats.tiers import Tiers
 from crmlab.tiering import population
 from crmlab.tiering.shares import Array
@@ -120,11 +120,9 @@ class Books:
 
     def sentence(self) -> str:
         """What was left out, and who is in it without an order, in sentences."""
-        found = self.exclusions()
-        left = (
-            _("Left out: {parts}.").format(parts=_("; ").join(one.words() for one in found))
-            if found
-            else _("No order, no customer and no record of service was left out.")
+        left = left_out_words(
+            self.exclusions(),
+            nothing=_("No order, no customer and no record of service was left out."),
         )
         if not self.served_only:
             return left

@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
-from crmlab.show.result import Context, Definition, Exclusion, Result, measure
+from crmlab.show.result import Context, Definition, Exclusion, Result, left_out_words, measure
 from crmlab.stats import clustered
 from crmlab.stats.clustered import Estimate
 from crmlab.stats.intervals import intraclass_correlation
@@ -324,11 +324,7 @@ class TierReport(Result):
         return _("Not in these data: {figures}.").format(figures=_(", ").join(gone))
 
     def _left_out(self) -> str:
-        if not self.set_aside:
-            return ""
-        return _("Left out: {parts}.").format(
-            parts=_("; ").join(one.words() for one in self.set_aside)
-        )
+        return left_out_words(self.set_aside, nothing="")
 
     def _define(self) -> Definition:
         return Definition(
