@@ -86,7 +86,7 @@ class Principles(Result):
         if self.by and self.table["stands_out"].notna().any():
             apart = self._apart()
             if apart.empty:
-                return _("By none of the five principles does a group differ from the others")
+                return _("By none of the five principles is a group shown to differ")
             found = [name for name in PRINCIPLES if name in set(apart["principle"])]
             return _("Groups differ in: {principles}").format(
                 principles=_(", ").join(principle_names()[name] for name in found)

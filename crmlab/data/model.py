@@ -331,6 +331,17 @@ def _date(name: str, label: str, label_zh: str, description: str, **more: object
 
 
 #: Labels of the bundled company's regions and services; a user's own may be any others.
+TEAMS = {
+    "sales": ("Sales", "销售"),
+    "service": ("Service", "客服"),
+    "complaints": ("Complaints", "投诉处理"),
+    "management": ("Management", "管理"),
+}
+LEVELS = {
+    "junior": ("Junior", "初级"),
+    "experienced": ("Experienced", "资深"),
+    "lead": ("Team leader", "组长"),
+}
 REGIONS = {
     "East": ("East", "华东"),
     "North": ("North", "华北"),
@@ -1092,8 +1103,8 @@ STAFF = Table(
     ("staff_id",),
     (
         _text("staff_id", "Staff", "员工编号", "Identifies the member of staff."),
-        _text("team", "Team", "班组", "Team they work in."),
-        _text("level", "Level", "岗位级别", "Grade of the post."),
+        _code("team", "Team", "班组", "Team they work in.", TEAMS, open_codes=True),
+        _code("level", "Level", "岗位级别", "Grade of the post.", LEVELS, open_codes=True),
         _date("trained_on", "Trained on", "培训日期", "Day of the latest training."),
         _number(
             "satisfaction",
