@@ -220,18 +220,24 @@ def contrast(
 
     Notes
     -----
-    With Sᵢ and Tᵢ the influences on the two means, summed over cluster i, and f = m/(m − 1) for the
-    m clusters of either group, the variance is Σ(√f₁ Sᵢ − √f₂ Tᵢ)²: the means move together as far
-    as they come from the same customers. The degrees of freedom are Satterthwaite's,
-    (V₁ + V₂)²/(V₁²/(m₁ − 1) + V₂²/(m₂ − 1)), and no more than all clusters less one. So a small
-    group beside a large one has the few degrees of freedom that are its own. Without weights and
-    clusters this is Welch's test; where every cluster has one answer in both groups, the paired t
-    test.
+    With Sᵢ and Tᵢ the influences on the two means, summed over cluster i, and sᵢ, tᵢ the shares of
+    either group's weight that the cluster holds, the variance is Σ(Sᵢ/√(1 − sᵢ) − Tᵢ/√(1 − tᵢ))²:
+    the means move together as far as they come from the same customers, and a cluster that draws
+    the mean towards itself is given its due, after Bell and McCaffrey (exactly theirs where the
+    weights within a cluster are alike). A customer with many answers counts for more than one with
+    few, so a group of m clusters tells as much as m* = 1/Σsᵢ² equal ones. The degrees of freedom
+    are Satterthwaite's, (V₁ + V₂)²/(V₁²/(m₁* − 1) + V₂²/(m₂* − 1)), never less than 1, and no more
+    than those of both groups together: 1/Σpᵢ² − 1, pᵢ the mean of sᵢ and tᵢ weighted by V₁ and V₂.
+    So a small group beside a large one has the few degrees of freedom that are its own. Without
+    weights and clusters this is Welch's test; where every cluster has one answer in both groups,
+    the paired t test.
 
     References
     ----------
     Satterthwaite, F. E. (1946), Biometrics Bulletin 2, 110-114. Welch, B. L. (1947), Biometrika 34,
-    28-35.
+    28-35. Bell, R. M. and McCaffrey, D. F. (2002), Survey Methodology 28, 169-181. Kish, L. (1965),
+    Survey Sampling, section 11.7. Carter, A. V., Schnepel, K. T. and Steigerwald, D. G. (2017),
+    Review of Economics and Statistics 99, 698-709.
 
     Examples
     --------
@@ -247,33 +253,36 @@ def contrast(
     if not one.any() or not other.any():
         return Contrast(np.nan, np.nan, np.nan)
     cluster = np.unique(own[used], return_inverse=True)[1]
-    means, sums, counts = zip(
-        *(_moved_by(answers, weight, group, cluster) for group in (one, other)), strict=True
-    )
-    value = float(means[0] - means[1])
-    if min(counts) < 2:
+    sides = [_moved_by(answers, weight, group, cluster) for group in (one, other)]
+    value = sides[0].mean - sides[1].mean
+    if min(np.count_nonzero(side.held) for side in sides) < 2:
         return Contrast(value, np.nan, np.nan)
-    scaled = [
-        np.sqrt(count / (count - 1)) * moved for moved, count in zip(sums, counts, strict=True)
-    ]
+    scaled = [side.moved / np.sqrt(1 - side.held) for side in sides]
     spreads = np.array([np.sum(moved**2) for moved in scaled])
-    apart = spreads**2 / (np.array(counts) - 1)
-    most = float(cluster.max())
-    freedom = min(most, spreads.sum() ** 2 / apart.sum()) if apart.sum() > 0 else most
+    if not spreads.any():
+        return Contrast(value, 0.0, float(cluster.max()))
+    parts = spreads / spreads.sum()
+    both = parts[0] * sides[0].held + parts[1] * sides[1].held
+    alone = np.array([max(1.0, 1 / np.sum(side.held**2) - 1) for side in sides])
+    freedom = min(max(1.0, 1 / np.sum(both**2) - 1), 1 / np.sum(parts**2 / alone))
     return Contrast(value, float(np.sqrt(np.sum((scaled[0] - scaled[1]) ** 2))), float(freedom))
+
+
+class _Side(NamedTuple):
+    """A group: its mean, how far each cluster moves it, and the share of it each cluster holds."""
+
+    mean: float
+    moved: Array
+    held: Array
 
 
 def _moved_by(
     answers: Array, weight: Array, group: NDArray[np.bool_], cluster: NDArray[np.intp]
-) -> tuple[float, Array, int]:
-    """Mean of a group, how far each cluster moves it, and how many clusters the group has."""
+) -> _Side:
     of_group = np.where(group, weight, 0.0)
-    moved = np.bincount(cluster, influence(answers, of_group))
-    return (
-        float(np.average(answers, weights=of_group)),
-        np.asarray(moved, float),
-        len(np.unique(cluster[group])),
-    )
+    moved = np.asarray(np.bincount(cluster, influence(answers, of_group)), float)
+    held = np.bincount(cluster, of_group) / of_group.sum()
+    return _Side(float(np.average(answers, weights=of_group)), moved, held)
 
 
 def influence(values: ArrayLike, weights: ArrayLike) -> Array:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy import stats
+from scipy import linalg, stats
 
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING
@@ -41,32 +41,74 @@ def test_the_error_of_a_weighted_clustered_mean_is_statsmodels():
     assert found.effect > 1
 
 
-def test_the_error_of_a_difference_within_customers_is_statsmodels():
-    often = np.isin(CUSTOMER, np.flatnonzero(np.bincount(CUSTOMER) > 1))
-    values, weights, customer = VALUES[often], WEIGHTS[often], CUSTOMER[often]
-    first = np.ediff1d(customer, to_begin=1) != 0
-    found = weighted.difference(values, first, ~first, weights=weights, clusters=customer)
-    fitted = sm.WLS(values, sm.add_constant(first.astype(float)), weights=weights).fit(
+def test_the_error_of_a_difference_of_equal_customers_is_statsmodels():
+    values, customer = VALUES[:60], np.repeat(np.arange(15), 4)
+    first = np.tile([True, False, False, True], 15)
+    found = weighted.difference(values, first, ~first, clusters=customer)
+    fitted = sm.OLS(values, sm.add_constant(first.astype(float))).fit(
         cov_type="cluster", cov_kwds={"groups": customer, "use_correction": False}
     )
     assert found.value == pytest.approx(fitted.params[1])
-    count = len(np.unique(customer))
-    error = reach(found) / stats.t.ppf(0.975, count - 1)
-    assert error == pytest.approx(fitted.bse[1] * np.sqrt(count / (count - 1)))
+    error = reach(found) / stats.t.ppf(0.975, 14)
+    assert error == pytest.approx(fitted.bse[1] * np.sqrt(15 / 14))
 
 
-def test_the_error_of_a_difference_between_customers_is_made_of_those_of_the_means():
-    groups, design = CUSTOMER < 8, {"weights": WEIGHTS, "clusters": CUSTOMER}
-    found = weighted.contrast(VALUES, groups, ~groups, **design)
-    errors = [
-        reach(weighted.mean(np.where(group, VALUES, np.nan), **design))
-        / stats.t.ppf(0.975, count - 1)
-        for group, count in ((groups, 8), (~groups, 32))
+def bell_mccaffrey(values, first, customer):
+    """The error of a difference with the residuals of each cluster times (I - H)^(-1/2)."""
+    design = np.column_stack([first, ~first]).astype(float)
+    bread = np.linalg.inv(design.T @ design)
+    left = values - design @ bread @ design.T @ values
+    meat = np.zeros((2, 2))
+    for own in (customer == one for one in np.unique(customer)):
+        hat = design[own] @ bread @ design[own].T
+        root = linalg.fractional_matrix_power(np.eye(len(hat)) - hat, -0.5).real
+        pull = design[own].T @ root @ left[own]
+        meat += np.outer(pull, pull)
+    return np.sqrt(np.array([1, -1]) @ bread @ meat @ bread @ np.array([1, -1]))
+
+
+@pytest.mark.parametrize("between", [True, False])
+def test_the_error_of_a_difference_of_unequal_customers_is_bell_and_mccaffreys(between):
+    first = CUSTOMER < 8 if between else np.arange(len(CUSTOMER)) % 3 == 0
+    found = weighted.contrast(VALUES, first, ~first, clusters=CUSTOMER)
+    assert found.error == pytest.approx(bell_mccaffrey(VALUES, first, CUSTOMER))
+
+
+def test_a_group_has_the_degrees_of_freedom_of_so_many_equal_customers():
+    groups = CUSTOMER < 8
+    found = weighted.contrast(VALUES, groups, ~groups, weights=WEIGHTS, clusters=CUSTOMER)
+    weight = np.bincount(CUSTOMER, WEIGHTS)
+    moved = [
+        np.bincount(CUSTOMER, weighted.influence(VALUES, np.where(group, WEIGHTS, 0)))
+        for group in (groups, ~groups)
     ]
-    assert found.error == pytest.approx(np.hypot(*errors))
-    one, other = np.square(errors)
-    freedom = (one + other) ** 2 / (one**2 / 7 + other**2 / 31)
-    assert found.freedom == pytest.approx(freedom)
+    kept = np.where(np.arange(40) < 8, weight / weight[:8].sum(), weight / weight[8:].sum())
+    one, other = (np.sum(each**2 / (1 - kept)) for each in moved)
+    few, many = (part.sum() ** 2 / np.sum(part**2) for part in (weight[:8], weight[8:]))
+    assert found.error == pytest.approx(np.sqrt(one + other))
+    expected = (one + other) ** 2 / (one**2 / (few - 1) + other**2 / (many - 1))
+    assert found.freedom == pytest.approx(expected)
+    assert 1 < few < 8
+
+
+def test_groups_that_do_not_differ_are_seldom_found_to_with_very_unequal_customers():
+    random, chances = np.random.default_rng(11), []
+    for _ in range(400):
+        sizes = np.ceil(np.exp(random.normal(0, 1.5, 50)) * 5).astype(int)
+        customer = np.repeat(np.arange(50), sizes)
+        level = np.clip(random.normal(0.6, 0.15, 50), 0.02, 0.98)
+        kept = random.random(len(customer)) < level[customer]
+        few = customer < 10
+        chances.append(weighted.contrast(kept, few, ~few, clusters=customer).chance)
+    assert 0.02 < np.mean(np.array(chances) < 0.05) < 0.1
+
+
+def test_a_group_that_is_nearly_one_customer_keeps_one_degree_of_freedom():
+    customer = np.array([0] * 50 + [1] + [2] * 5 + [3] * 5)
+    values = np.arange(len(customer)) % 7
+    found = weighted.contrast(values, customer < 2, customer > 1, clusters=customer)
+    assert found.freedom >= 1
+    assert np.isfinite(found.estimate().high)
 
 
 def test_without_weights_and_clusters_a_difference_is_welchs():
@@ -84,7 +126,7 @@ def test_answers_of_all_in_both_groups_have_the_paired_t_interval():
     pairs = np.repeat(np.arange(20), 2)
     found = weighted.contrast(VALUES[:40], second, ~second, clusters=pairs)
     expected = stats.ttest_rel(VALUES[1:40:2], VALUES[:40:2])
-    assert found.freedom == 19
+    assert found.freedom == pytest.approx(19)
     assert found.chance == pytest.approx(expected.pvalue)
 
 
