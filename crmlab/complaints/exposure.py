@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from crmlab.stats import clustered
 from crmlab.stats.clustered import Estimate
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from crmlab.data.sources import Workspace
 
 #: More groups than this cannot be compared.
@@ -212,18 +214,22 @@ def rate_of(cells: pd.DataFrame, column: str, overdispersion: float, confidence:
     Notes
     -----
     The design effect is that of the customers who are known and have orders; it is applied to all.
+    The interval is that of `crmlab.stats.clustered.rate`.
     """
-    events, orders, effect = effective(cells, column, overdispersion)
+    events, orders = float(cells[column].sum()), float(cells["orders"].sum())
     if not orders > 0:
         return Rate(events, orders, clustered.NOTHING, clustered.NOTHING)
-    limits = [
-        clustered.poisson(events / by, orders / by, confidence=confidence) for by in (effect, 1.0)
-    ]
-    wide, plain = (
-        Estimate(events / orders, float(one.low), float(one.high), by)
-        for one, by in zip(limits, (effect, 1.0), strict=True)
+    effect, wide = clustered.rate_effects(
+        *_by_customer(cells, column), overdispersion=overdispersion, confidence=confidence
     )
-    return Rate(events, orders, wide, plain)
+    allowed, plain = (
+        Estimate(events / orders, float(ends.low), float(ends.high), of)
+        for ends, of in (
+            (clustered.poisson(events / wide, orders / wide, confidence=confidence), effect),
+            (clustered.poisson(events, orders, confidence=confidence), 1.0),
+        )
+    )
+    return Rate(events, orders, allowed, plain)
 
 
 def effective(
@@ -231,13 +237,20 @@ def effective(
 ) -> tuple[float, float, float]:
     """Events, orders, and the design effect by which both are divided; as in `rate_of`."""
     events, orders = float(cells[column].sum()), float(cells["orders"].sum())
+    effect, _wide = clustered.rate_effects(
+        *_by_customer(cells, column), overdispersion=overdispersion
+    )
+    return events, orders, effect
+
+
+def _by_customer(cells: pd.DataFrame, column: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Events and orders of each customer who is known."""
     named = (cells["cluster"] >= 0).to_numpy()
     who = cells["cluster"].to_numpy()[named]
     counts, sizes = (
         np.bincount(who, cells[name].to_numpy(float)[named]) for name in (column, "orders")
     )
-    effect = clustered.rate(counts, sizes, overdispersion=overdispersion).effect
-    return events, orders, effect if np.isfinite(effect) else 1.0
+    return counts, sizes
 
 
 def unlike(cells: pd.DataFrame, column: str, by: str) -> float:
@@ -277,14 +290,5 @@ def freedom(sides: tuple[pd.DataFrame, pd.DataFrame], effects: tuple[float, floa
         return np.inf
     orders = np.array([cells["orders"].sum() for cells in sides], float)
     spreads = np.array(effects) / orders
-    free = np.array([_customers_of(cells) - 1 for cells in sides])
-    if not (free > 0).all():
-        return np.nan
+    free = np.array([clustered.freedom(_by_customer(cells, "orders")[1]) for cells in sides])
     return float(spreads.sum() ** 2 / np.sum(spreads**2 / free))
-
-
-def _customers_of(cells: pd.DataFrame) -> float:
-    """So many customers of equal size say as much as those of the cells."""
-    named = cells[cells["cluster"] >= 0]
-    sizes = np.bincount(named["cluster"], named["orders"]).astype(float)
-    return float(sizes.sum() ** 2 / np.sum(sizes**2)) if sizes.any() else np.nan

@@ -46,11 +46,14 @@ def share(
 
     Notes
     -----
-    Successes and trials are divided by the design effect before the interval is taken.
+    Successes and trials are divided by the design effect before the interval is taken. An effect
+    seen in few clusters is itself uncertain: for the interval it is multiplied by (t*/t)², the
+    quantiles of t with the degrees of freedom of the clusters (`freedom`) and of the trials.
 
     References
     ----------
-    Rao, J. N. K. and Scott, A. J. (1992), Biometrics 48, 577-585.
+    Rao, J. N. K. and Scott, A. J. (1992), Biometrics 48, 577-585. Korn, E. L. and Graubard, B. I.
+    (1998), Survey Methodology 24, 193-201, on the quantiles.
 
     Examples
     --------
@@ -60,9 +63,35 @@ def share(
     hits, sizes = np.sum(np.asarray(successes, float)), np.sum(np.asarray(trials, float))
     if not sizes > 0:
         return NOTHING
-    effect = design_effect(successes, trials, correlation=correlation)
-    low, high = wilson(hits / effect, sizes / effect, confidence=confidence)
+    effect, wide = share_effects(successes, trials, correlation=correlation, confidence=confidence)
+    low, high = wilson(hits / wide, sizes / wide, confidence=confidence)
     return Estimate(float(hits / sizes), float(low), float(high), effect)
+
+
+def share_effects(
+    successes: ArrayLike, trials: ArrayLike, *, correlation: float = 0.0, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The design effect of a share, and by what its interval divides successes and trials.
+
+    Parameters
+    ----------
+    successes, trials, correlation, confidence
+        As in `share`, which has the formulas.
+
+    Returns
+    -------
+    tuple of float
+        The effect, and the effect widened because few clusters show it; at least 1.
+
+    Examples
+    --------
+    >>> [round(part, 2) for part in share_effects([10, 0, 10], [10, 10, 10])]
+    [15.0, 66.39]
+    """
+    effect = design_effect(successes, trials, correlation=correlation)
+    independent = float(np.sum(np.asarray(trials, float))) - 1
+    seen = design_effect(successes, trials) * _few(trials, independent, confidence)
+    return effect, max(effect, seen)
 
 
 def weighted_share(
@@ -130,12 +159,14 @@ def mean(totals: ArrayLike, weights: ArrayLike, *, confidence: float = 0.95) -> 
 
     Notes
     -----
-    The mean Σt/Σw is a ratio; its variance by linearisation over m clusters is
-    m/(m − 1) · Σ(tᵢ − mean·wᵢ)² / (Σw)², with m − 1 degrees of freedom.
+    The mean Σt/Σw is a ratio; its variance by linearisation over clusters is
+    Σ((tᵢ − mean·wᵢ)²/(1 − wᵢ/Σw)) / (Σw)², as in `crmlab.stats.intervals.design_effect`, and its
+    degrees of freedom are those of `freedom`.
 
     References
     ----------
-    Cochran, W. G. (1977), Sampling Techniques, 3rd ed., equation 3.34.
+    Cochran, W. G. (1977), Sampling Techniques, 3rd ed., equation 3.34. Bell, R. M. and McCaffrey,
+    D. F. (2002), Survey Methodology 28, 169-181.
 
     Examples
     --------
@@ -148,7 +179,7 @@ def mean(totals: ArrayLike, weights: ArrayLike, *, confidence: float = 0.95) -> 
     value, error, clusters = _ratio(totals, weights)
     if clusters < 2:
         return Estimate(value, np.nan, np.nan, np.nan)
-    reach = float(t.ppf((1 + confidence) / 2, clusters - 1)) * error
+    reach = float(t.ppf((1 + confidence) / 2, freedom(weights))) * error
     return Estimate(value, value - reach, value + reach, np.nan)
 
 
@@ -176,9 +207,10 @@ def rate(
     Notes
     -----
     Some customers complain more often than others, so the variance of the rate r = Σx/Σe is larger
-    than Poisson's r/Σe. The effect is the larger of 1, of the linearised variance over Poisson's,
-    and of 1 + overdispersion · r · Σe²/Σe. Events and exposure are divided by it before the exact
-    interval is taken.
+    than Poisson's r/Σe. The effect is the larger of 1, of the linearised variance (as in `mean`)
+    over Poisson's, and of 1 + overdispersion · r · Σe²/Σe. Events and exposure are divided by it
+    before the exact interval is taken, the part seen in these clusters multiplied by (t/z)² as in
+    `share`.
 
     References
     ----------
@@ -193,12 +225,84 @@ def rate(
     counts, sizes = _exposed(events, exposure)
     if not sizes.sum() > 0:
         return NOTHING
+    effect, wide = rate_effects(counts, sizes, overdispersion=overdispersion, confidence=confidence)
+    low, high = poisson(counts.sum() / wide, sizes.sum() / wide, confidence=confidence)
+    return Estimate(float(counts.sum() / sizes.sum()), float(low), float(high), effect)
+
+
+def rate_effects(
+    events: ArrayLike,
+    exposure: ArrayLike,
+    *,
+    overdispersion: float = 0.0,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """The design effect of a rate, and by what its interval divides events and exposure.
+
+    Parameters
+    ----------
+    events, exposure, overdispersion, confidence
+        As in `rate`, which has the formulas.
+
+    Returns
+    -------
+    tuple of float
+        The effect, and the effect widened because few clusters show it; at least 1.
+
+    Examples
+    --------
+    >>> [round(part, 2) for part in rate_effects([0, 9, 0, 7], [10, 10, 10, 10])]
+    [5.5, 14.5]
+    """
+    counts, sizes = _exposed(events, exposure)
     value, error, clusters = _ratio(counts, sizes)
-    observed = error**2 * sizes.sum() / value if value > 0 and clusters > 1 else 1.0
+    if not value > 0:
+        return 1.0, 1.0
+    observed = error**2 * sizes.sum() / value if clusters > 1 else 1.0
     modelled = 1 + overdispersion * value * np.sum(sizes**2) / sizes.sum()
     effect = float(max(1.0, observed, modelled))
-    low, high = poisson(counts.sum() / effect, sizes.sum() / effect, confidence=confidence)
-    return Estimate(value, float(low), float(high), effect)
+    return effect, float(max(effect, observed * _few(sizes, np.inf, confidence)))
+
+
+def freedom(sizes: ArrayLike) -> float:
+    """Degrees of freedom of clusters of unequal size: of so many equal ones, less one.
+
+    Parameters
+    ----------
+    sizes : array_like of float, shape (clusters,)
+        What each counts for, such as its trials; those without any do not count.
+
+    Returns
+    -------
+    float
+        (Σs)²/Σs² − 1, never less than 1; NaN of fewer than two clusters.
+
+    References
+    ----------
+    Kish, L. (1965), Survey Sampling, section 11.7. Carter, A. V., Schnepel, K. T. and Steigerwald,
+    D. G. (2017), Review of Economics and Statistics 99, 698-709.
+
+    Examples
+    --------
+    >>> freedom([5, 5, 5, 5]), round(freedom([20, 1, 1, 1]), 2)
+    (3.0, 1.0)
+    """
+    weights = np.asarray(sizes, float)
+    weights = weights[weights > 0]
+    if len(weights) < 2:
+        return np.nan
+    return max(1.0, float(weights.sum() ** 2 / np.sum(weights**2)) - 1)
+
+
+def _few(sizes: ArrayLike, independent: float, confidence: float) -> float:
+    """How much wider, squared, an interval is as few clusters show how far they lie apart."""
+    from scipy.stats import t
+
+    own = freedom(sizes)
+    if not own < independent:
+        return 1.0
+    tail = (1 + confidence) / 2
+    return float((t.ppf(tail, own) / t.ppf(tail, independent)) ** 2)
 
 
 def poisson(events: ArrayLike, exposure: ArrayLike, *, confidence: float = 0.95) -> Interval:
@@ -352,7 +456,7 @@ def _ratio(totals: ArrayLike, sizes: ArrayLike) -> tuple[float, float, int]:
     value = counts.sum() / weights.sum()
     if clusters < 2:
         return float(value), 0.0, clusters
-    spread = np.sum((counts - value * weights) ** 2) * clusters / (clusters - 1)
+    spread = np.sum((counts - value * weights) ** 2 / (1 - weights / weights.sum()))
     return float(value), float(np.sqrt(spread) / weights.sum()), clusters
 
 

@@ -115,14 +115,17 @@ def design_effect(successes: ArrayLike, trials: ArrayLike, *, correlation: float
 
     Notes
     -----
-    The share p = Σx/Σn is a ratio; its variance by linearisation over m clusters is
-    m/(m − 1) · Σ(xᵢ − p nᵢ)² / (Σn)². It cannot be estimated from fewer than two clusters, nor
-    where p is 0 or 1.
+    The share p = Σx/Σn is a ratio; its variance by linearisation over clusters is
+    Σ((xᵢ − p nᵢ)²/(1 − nᵢ/Σn)) / (Σn)²: a cluster that holds much of the trials draws the share
+    towards itself, which the second divisor makes good (Bell and McCaffrey); with m clusters of one
+    size it is m/(m − 1). It cannot be estimated from fewer than two clusters, nor where p is 0 or
+    1.
 
     References
     ----------
-    Cochran, W. G. (1977), Sampling Techniques, 3rd ed., equation 3.34. Rao, J. N. K. and Scott,
-    A. J. (1992), Biometrics 48, 577-585. Franco, C., Little, R. J. A., Louis, T. A. and Slud, E. V.
+    Cochran, W. G. (1977), Sampling Techniques, 3rd ed., equation 3.34. Bell, R. M. and McCaffrey,
+    D. F. (2002), Survey Methodology 28, 169-181. Rao, J. N. K. and Scott, A. J. (1992), Biometrics
+    48, 577-585. Franco, C., Little, R. J. A., Louis, T. A. and Slud, E. V.
     (2019), Journal of Survey Statistics and Methodology 7, 334-364, on the remaining shortfall.
 
     Examples
@@ -142,8 +145,8 @@ def design_effect(successes: ArrayLike, trials: ArrayLike, *, correlation: float
     independent = share * (1 - share) / sizes.sum()
     if len(sizes) < 2 or independent <= 0:
         return float(modelled)
-    spread = np.sum((counts - share * sizes) ** 2) / sizes.sum() ** 2
-    observed = len(sizes) / (len(sizes) - 1) * spread / independent
+    moved = (counts - share * sizes) ** 2 / (1 - sizes / sizes.sum())
+    observed = np.sum(moved) / sizes.sum() ** 2 / independent
     return float(max(1.0, modelled, observed))
 
 

@@ -96,8 +96,9 @@ def share(
 
     Notes
     -----
-    The effective number of answers is multiplied by (t(n − 1)/t(m − 1))², the quantiles of t with
-    n answers and m clusters: from few customers the design effect itself is not well known.
+    The effective number of answers is multiplied by (t/t*)², the quantiles of t with the degrees of
+    freedom of n answers and of the clusters (`crmlab.stats.clustered.freedom`): from few customers
+    the design effect itself is not well known.
 
     References
     ----------
@@ -106,7 +107,7 @@ def share(
     Examples
     --------
     >>> [round(part, 3) for part in share([1, 0, 1, 1], weights=[1, 3, 1, 1])]
-    [0.5, 0.103, 0.897, 1.778]
+    [0.5, 0.082, 0.918, 2.4]
     """
     from scipy.stats import t
 
@@ -123,7 +124,8 @@ def share(
     if not 1 < customers < count or found.value in (0, 1):
         return found
     tail = (1 + confidence) / 2
-    effect = found.effect * (t.ppf(tail, customers - 1) / t.ppf(tail, count - 1)) ** 2
+    own = clustered.freedom(np.bincount(cluster, weight))
+    effect = found.effect * (t.ppf(tail, own) / t.ppf(tail, count - 1)) ** 2
     effective = count / effect
     low, high = wilson(found.value * effective, effective, confidence=confidence)
     return Estimate(found.value, float(low), float(high), float(effect))
@@ -263,8 +265,8 @@ def contrast(
         return Contrast(value, 0.0, float(cluster.max()))
     parts = spreads / spreads.sum()
     both = parts[0] * sides[0].held + parts[1] * sides[1].held
-    alone = np.array([max(1.0, 1 / np.sum(side.held**2) - 1) for side in sides])
-    freedom = min(max(1.0, 1 / np.sum(both**2) - 1), 1 / np.sum(parts**2 / alone))
+    alone = np.array([clustered.freedom(side.held) for side in sides])
+    freedom = min(clustered.freedom(both), 1 / np.sum(parts**2 / alone))
     return Contrast(value, float(np.sqrt(np.sum((scaled[0] - scaled[1]) ** 2))), float(freedom))
 
 

@@ -22,7 +22,8 @@ from crmlab.show.result import (
     left_out_words,
     measure,
 )
-from crmlab.stats.intervals import design_effect, intraclass_correlation, wilson
+from crmlab.stats.clustered import share_effects
+from crmlab.stats.intervals import intraclass_correlation, wilson
 from crmlab.stats.multiplicity import holm
 
 if TYPE_CHECKING:
@@ -333,8 +334,9 @@ def _columns(by: str | Sequence[str] | None) -> list[str]:
 
 def _share(cells: pd.DataFrame, clustered: bool, alike: float, confidence: float) -> dict[str, Any]:
     counts = cells[COUNTS].sum()
-    on_time, known, effect = _effective(cells, clustered, alike)
-    interval = wilson(on_time, known, confidence=confidence)
+    on_time, known = _known(cells)
+    effect, wide = _effects(cells, clustered, alike, confidence)
+    interval = wilson(on_time / wide, known / wide, confidence=confidence)
     share = on_time / known if known else np.nan
     seen = cells[(cells["on_time"] + cells["late"]) > 0]
     customers = {"customers": int(seen["customer_id"].nunique())} if clustered else {}
@@ -343,20 +345,31 @@ def _share(cells: pd.DataFrame, clustered: bool, alike: float, confidence: float
     return {**customers, **counts, "share": share, **limits, **more}
 
 
-def _effective(cells: pd.DataFrame, clustered: bool, alike: float) -> tuple[float, float, float]:
-    """Orders on time and orders known, divided by the design effect; and that effect.
+def _known(cells: pd.DataFrame) -> tuple[float, float]:
+    """Orders on time, and orders of which it is known."""
+    on_time, late = (float(cells[name].sum()) for name in ("on_time", "late"))
+    return on_time, on_time + late
+
+
+def _effects(
+    cells: pd.DataFrame, clustered: bool, alike: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The design effect, and the wider one of the interval.
 
     Orders without a customer belong to no cluster, so they count in full.
     """
-    on_time, late = (float(cells[name].sum()) for name in ("on_time", "late"))
-    known = on_time + late
+    _on_time, known = _known(cells)
     if not clustered or not known:
-        return on_time, known, 1.0
+        return 1.0, 1.0
     by_customer = cells.groupby("customer_id")[["on_time", "late"]].sum()
     each = by_customer.sum(axis=1)
-    effect = design_effect(by_customer["on_time"], each, correlation=alike)
-    effective = each.sum() / effect + (known - each.sum())
-    return on_time * effective / known, effective, known / effective
+    own, wide = (
+        known / (each.sum() / effect + known - each.sum())
+        for effect in share_effects(
+            by_customer["on_time"], each, correlation=alike, confidence=confidence
+        )
+    )
+    return float(own), float(wide)
 
 
 def _correlation(cells: pd.DataFrame, groups: list[str]) -> float:
@@ -372,8 +385,8 @@ def _difference(
     """Share of a group less that of the others, and its two-sided probability by chance."""
     from statsmodels.stats.proportion import proportions_ztest
 
-    (hits, trials, _effect), (other_hits, other_trials, _other) = (
-        _effective(cells, clustered, alike) for cells in (group, others)
+    (hits, trials), (other_hits, other_trials) = (
+        np.array(_known(cells)) / _effects(cells, clustered, alike)[0] for cells in (group, others)
     )
     if not trials or not other_trials:
         return 0.0, 1.0

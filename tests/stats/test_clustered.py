@@ -138,3 +138,40 @@ def test_intervals_of_several_counts_are_those_of_each():
     assert low.tolist() == [float(one.low) for one in each]
     assert high.tolist() == [float(one.high) for one in each]
     assert low[0] == 0
+
+
+def very_unequal(random):
+    """Forty customers, a few of whom have a large part of all orders."""
+    return np.ceil(np.exp(random.normal(0, 1.5, 40)) * 20)
+
+
+def test_the_interval_of_a_rate_holds_the_truth_with_very_unequal_customers():
+    random, held = np.random.default_rng(5), []
+    for _ in range(400):
+        orders = very_unequal(random)
+        events = random.poisson(0.07 * random.gamma(2, 0.5, 40) * orders)
+        found = clustered.rate(events, orders)
+        held.append(found.low <= 0.07 <= found.high)
+    assert 0.91 < np.mean(held) < 0.98
+
+
+def test_the_interval_of_a_share_holds_the_truth_with_very_unequal_customers():
+    random, held = np.random.default_rng(6), []
+    for _ in range(400):
+        orders = very_unequal(random).astype(int)
+        hits = random.binomial(orders, random.beta(7, 3, 40))
+        found = clustered.share(hits, orders)
+        held.append(found.low <= 0.7 <= found.high)
+    assert 0.91 < np.mean(held) < 0.98
+
+
+def test_clusters_of_one_trial_each_have_no_fewer_degrees_of_freedom_than_trials():
+    effect, wide = clustered.share_effects([1, 0, 1, 1], [1, 1, 1, 1])
+    assert effect == wide == pytest.approx(4 / 3)
+
+
+def test_the_degrees_of_freedom_are_of_so_many_equal_clusters():
+    assert clustered.freedom([3, 3, 3, 0]) == pytest.approx(2)
+    assert clustered.freedom([100, 1, 1]) == 1
+    assert 2 < clustered.freedom([4, 3, 2, 3]) < 3
+    assert np.isnan(clustered.freedom([5, 0]))

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import statsmodels.api as sm
 
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.stats import intervals
@@ -10,6 +9,7 @@ from crmlab.stats.intervals import (
     intraclass_correlation,
     wilson,
 )
+from tests.stats.bell_mccaffrey import bell_mccaffrey
 
 
 def test_wilson_keeps_the_shape_and_gives_nan_without_trials():
@@ -26,15 +26,14 @@ def test_wilson_is_narrower_at_lower_confidence():
     assert wide_low < low < high < wide_high
 
 
-def test_design_effect_equals_cluster_robust_over_independent_variance():
+def test_design_effect_equals_bell_and_mccaffreys_over_independent_variance():
     random = np.random.default_rng(4)
     cluster = np.repeat(np.arange(40), random.integers(1, 30, 40))
     rate = random.beta(2, 1, 40)[cluster]
     success = (random.random(len(cluster)) < rate).astype(float)
-    constant = np.ones(len(cluster))
-    robust = sm.OLS(success, constant).fit(cov_type="cluster", cov_kwds={"groups": cluster})
+    robust = bell_mccaffrey(success, np.ones((len(cluster), 1)), cluster)[0, 0]
     share = success.mean()
-    expected = float(robust.cov_params()[0, 0]) / (share * (1 - share) / len(success))
+    expected = robust / (share * (1 - share) / len(success))
 
     effect = design_effect(np.bincount(cluster, success), np.bincount(cluster))
 

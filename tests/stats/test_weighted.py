@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy import linalg, stats
+from scipy import stats
 
 from crmlab.stats import weighted
 from crmlab.stats.clustered import NOTHING
 from crmlab.stats.intervals import wilson
+from tests.stats.bell_mccaffrey import bell_mccaffrey
 
 RANDOM = np.random.default_rng(3)
 CUSTOMER = np.repeat(np.arange(40), RANDOM.integers(1, 5, 40))
@@ -53,25 +54,14 @@ def test_the_error_of_a_difference_of_equal_customers_is_statsmodels():
     assert error == pytest.approx(fitted.bse[1] * np.sqrt(15 / 14))
 
 
-def bell_mccaffrey(values, first, customer):
-    """The error of a difference with the residuals of each cluster times (I - H)^(-1/2)."""
-    design = np.column_stack([first, ~first]).astype(float)
-    bread = np.linalg.inv(design.T @ design)
-    left = values - design @ bread @ design.T @ values
-    meat = np.zeros((2, 2))
-    for own in (customer == one for one in np.unique(customer)):
-        hat = design[own] @ bread @ design[own].T
-        root = linalg.fractional_matrix_power(np.eye(len(hat)) - hat, -0.5).real
-        pull = design[own].T @ root @ left[own]
-        meat += np.outer(pull, pull)
-    return np.sqrt(np.array([1, -1]) @ bread @ meat @ bread @ np.array([1, -1]))
-
-
 @pytest.mark.parametrize("between", [True, False])
 def test_the_error_of_a_difference_of_unequal_customers_is_bell_and_mccaffreys(between):
     first = CUSTOMER < 8 if between else np.arange(len(CUSTOMER)) % 3 == 0
     found = weighted.contrast(VALUES, first, ~first, clusters=CUSTOMER)
-    assert found.error == pytest.approx(bell_mccaffrey(VALUES, first, CUSTOMER))
+    design = np.column_stack([first, ~first]).astype(float)
+    expected = bell_mccaffrey(VALUES, design, CUSTOMER)
+    apart = np.array([1, -1])
+    assert found.error == pytest.approx(np.sqrt(apart @ expected @ apart))
 
 
 def test_a_group_has_the_degrees_of_freedom_of_so_many_equal_customers():
@@ -172,17 +162,27 @@ def test_a_share_without_weights_is_wilsons_on_the_effective_number():
     assert (found.low, found.high) == pytest.approx((float(low), float(high)))
 
 
-def test_the_error_of_a_weighted_clustered_share_is_statsmodels():
-    flags, count = VALUES > 3, len(VALUES)
-    found = weighted.share(flags, weights=WEIGHTS, clusters=CUSTOMER)
-    fitted = sm.WLS(flags.astype(float), np.ones(count), weights=WEIGHTS).fit(
+def test_the_error_of_a_clustered_share_is_bell_and_mccaffreys():
+    flags, count = (VALUES > 3).astype(float), len(VALUES)
+    found = weighted.share(flags, clusters=CUSTOMER)
+    value = flags.mean()
+    assert found.value == pytest.approx(value)
+    sizes = np.bincount(CUSTOMER)
+    freedom = sizes.sum() ** 2 / np.sum(sizes**2) - 1
+    few = (stats.t.ppf(0.975, freedom) / stats.t.ppf(0.975, count - 1)) ** 2
+    variance = bell_mccaffrey(flags, np.ones((count, 1)), CUSTOMER)[0, 0]
+    assert found.effect == pytest.approx(count * variance / (value * (1 - value)) * few)
+
+
+def test_weights_and_clusters_widen_the_interval_of_a_share_together():
+    flags, weights = VALUES > 3, WEIGHTS
+    found = weighted.share(flags, weights=weights, clusters=CUSTOMER)
+    fitted = sm.WLS(flags.astype(float), np.ones(len(VALUES)), weights=weights).fit(
         cov_type="cluster", cov_kwds={"groups": CUSTOMER}
     )
-    value = fitted.params[0]
-    assert found.value == pytest.approx(value)
-    few = (stats.t.ppf(0.975, 39) / stats.t.ppf(0.975, count - 1)) ** 2
-    effect = count * fitted.bse[0] ** 2 / (value * (1 - value))
-    assert found.effect == pytest.approx(effect * few)
+    robust = len(VALUES) * fitted.bse[0] ** 2 / (fitted.params[0] * (1 - fitted.params[0]))
+    assert found.value == pytest.approx(fitted.params[0])
+    assert robust < found.effect < 1.1 * robust
 
 
 def test_a_share_of_few_customers_has_the_wider_interval_of_few_degrees_of_freedom():
