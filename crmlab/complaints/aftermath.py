@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlab.complaints.durations import hours_between
-from crmlab.complaints.incidents import Placed, grievances
+from crmlab.complaints.handled import handled
+from crmlab.complaints.incidents import Placed
+from crmlab.data.order_faults import without_suggestions
 from crmlab.stats.counts import CountRegression, poisson
 from crmlab.stats.threads import on_one_processor
 
@@ -65,25 +66,21 @@ def answers(crm: Workspace, hours: float) -> pd.Series:
     Returns
     -------
     pandas.Series
-        By order_id: quick, slow (later, or not yet when the hours were over), or nothing (an empty
-        text) where that cannot be told; complained for all where the data do not say when anything
-        was answered.
+        By order_id, the order complained of first at the top: quick, slow (later, or not yet when
+        the hours were over), or nothing (an empty text) where that cannot be told, all as in
+        `crmlab.complaints.handled.handled`; complained for all where the data do not say when
+        anything was answered.
     """
-    complaints = grievances(crm)
-    complaints = complaints.dropna(subset=["order_id"])
+    complained = without_suggestions(crm.complaints)["order_id"].dropna().drop_duplicates()
     if not crm.has("complaints", "opened_at", "first_response_at"):
-        found = pd.Series(ANSWERED, complaints["order_id"], dtype="object")
-        return found[~found.index.duplicated()]
-    complaints = complaints.sort_values("opened_at", kind="stable").drop_duplicates("order_id")
-    wait = hours_between(complaints["opened_at"], complaints["first_response_at"])
-    end = pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
-    over = complaints["opened_at"] + pd.Timedelta(hours=hours) < end
-    slow = (wait["hours"] > hours) | (
-        complaints["first_response_at"].isna() & over & ~wait["impossible"]
-    )
-    found = pd.Series("", complaints.index, dtype="object")
-    found = found.mask(slow, SLOW).mask(wait["hours"] <= hours, QUICK)
-    return found.set_axis(complaints["order_id"])
+        return pd.Series(ANSWERED, complained, dtype="object")
+    found = pd.Series(dtype="object")
+    if crm.complaints["opened_at"].notna().any():
+        cases = handled(crm, hours=hours).frame.dropna(subset=["order_id"])
+        cases = cases.sort_values("opened_at", kind="stable").drop_duplicates("order_id")
+        found = cases.set_index("order_id")["quick"].map({True: QUICK, False: SLOW})
+    undated = complained[~complained.isin(found.index)]
+    return found.reindex([*found.index, *undated]).astype("object").fillna("")
 
 
 def customer_months(crm: Workspace, found: Placed, *, months: int, hours: float) -> Months:
@@ -151,11 +148,12 @@ def _states(
     state, about = np.full(cells, WELL, object), np.full(cells, None, object)
     silent = (orders["wrong"] & ~orders["complained"].astype(bool)).to_numpy()
     state[cell[silent]] = SILENT
-    complained = orders["order_id"].isin(told.index).to_numpy()
-    handled = told.reindex(orders.loc[complained, "order_id"]).to_numpy(object)
-    first = np.unique(cell[complained], return_index=True)
-    state[first[0]] = handled[first[1]]
-    about[first[0]] = orders["order_id"].to_numpy(object)[complained][first[1]]
+    rank = told.index.get_indexer(orders["order_id"])
+    complained = np.flatnonzero(rank >= 0)
+    complained = complained[np.argsort(rank[complained], kind="stable")]
+    cells_of, first = np.unique(cell[complained], return_index=True)
+    state[cells_of] = told.to_numpy(object)[rank[complained[first]]]
+    about[cells_of] = orders["order_id"].to_numpy(object)[complained[first]]
     return state, about
 
 

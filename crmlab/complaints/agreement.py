@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlab.complaints.cases import of_complaints
+from crmlab.complaints.clusters import clusters as numbered
 from crmlab.complaints.text_cases import texts_of
 from crmlab.complaints.text_rules import find_rules, keyword_rules
 from crmlab.complaints.text_scores import CONFIDENCE, FEWEST, FEWEST_TEXTS, widest
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
-from crmlab.language import _, number, percent
+from crmlab.language import _, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.groups import group_name
@@ -132,7 +133,7 @@ def agreement(
         reach = float(norm.ppf((1 + confidence) / 2) * np.sqrt(max(0.0, fitted.var_kappa)))
         low, high = kappa - reach, kappa + reach
     else:
-        groups = pd.factorize(np.asarray(clusters)[both])[0]
+        groups = numbered(pd.Series(np.asarray(clusters, dtype="object"))[both])
         low, high = _jackknifed(code[:size], code[size:], groups, table, kappa, confidence)
     ends = (float(np.clip(one, -1, 1)) for one in (low, high))
     return Agreement(size, float(agreed), float(chance), kappa, *ends)
@@ -160,11 +161,11 @@ def _jackknifed(
     own = np.zeros((many, *table.shape))
     np.add.at(own, (groups, first, second), 1)
     agreed, chance = _shares(table - own)
-    # Left without a second label κ is not known; the others then carry the interval.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        without = np.where(chance < 1 - 1e-12, (agreed - chance) / (1 - chance), np.nan)
-    away = without - np.nanmean(without)
-    error = float(np.sqrt((many - 1) / many * np.nansum(away**2)))
+    # Where one customer alone has a second label, what κ would be without them is not known.
+    if not (chance < 1 - 1e-12).all():
+        return np.nan, np.nan
+    without = (agreed - chance) / (1 - chance)
+    error = float(np.sqrt((many - 1) / many * np.sum((without - without.mean()) ** 2)))
     made = t_interval(kappa, error, many - 1, confidence=confidence)
     return made.low, made.high
 
@@ -255,14 +256,13 @@ class LabelAgreement(Result):
             return _("{said} {why}").format(
                 said=said, why=_("So κ is not defined: there is nothing to tell apart.")
             )
-        why = _(
-            "Beyond chance: κ = {kappa} ({low} to {high}); 1 is full agreement, 0 is chance. "
-            "{intervals}"
-        ).format(
-            kappa=number(self.overall.kappa, 3),
-            low=number(self.overall.low, 3),
-            high=number(self.overall.high, 3),
-            intervals=intervals_in_brackets(CONFIDENCE),
+        why = _("Beyond chance: κ = {kappa}; 1 is full agreement, 0 is chance. {intervals}").format(
+            kappa=with_interval(
+                self.overall.kappa, self.overall.low, self.overall.high, lambda one: number(one, 3)
+            ),
+            intervals=intervals_in_brackets(CONFIDENCE)
+            if np.isfinite(self.overall.low)
+            else _("It has no interval, as it rests on one customer."),
         )
         return _("{said} {why}").format(said=said, why=why)
 
@@ -365,8 +365,8 @@ def _coded(
     crm: Workspace, first: str, second: str, rules: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
     """The texts with a label each from two codings."""
-    for name in (first, second):
-        if not crm.has("complaints", name) and not (name == RULES and name is second):
+    for name in (first, *([] if second == RULES else [second])):
+        if not crm.has("complaints", name):
             raise UnknownName(
                 _(
                     "complaints.{column} is not there, so it cannot be compared. Name the column "

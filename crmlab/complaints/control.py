@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.control_words import ControlChart, Dispersion
-from crmlab.complaints.promises import KEPT, MISSED, promises
+from crmlab.complaints.promises import kept
 from crmlab.complaints.series import Choice, Gathered, gather
 from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
 from crmlab.language import _
@@ -211,8 +211,7 @@ def _outcome(crm: Workspace, frame: pd.DataFrame, share: str) -> pd.Series:
     """Whether each complaint went well, missing where that is not known, or not known yet."""
     if share == "first_contact":
         return frame["first_contact_resolution"].astype("boolean")
-    found = promises(crm, frame)
-    return found.eq(KEPT).astype("boolean").where(found.isin([KEPT, MISSED]))
+    return kept(crm, frame)
 
 
 def _first_phase(rows: pd.DataFrame, gathered: Gathered, until: str | date | None) -> np.ndarray:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from crmlab.complaints.cases import cases, of_complaints
+from crmlab.complaints.clusters import clusters
 from crmlab.complaints.durations import HOUR, is_day
+from crmlab.complaints.promises import kept
+from crmlab.complaints.times import later_known
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, number
 from crmlab.show.columns import shown
@@ -111,11 +113,12 @@ def handled(crm: Workspace, *, hours: float = 4.0) -> Handled:
 
     Notes
     -----
-    A complaint that is still unanswered when the hours are over was not answered quickly, one that
-    is unresolved when its promise is over was not resolved in time; before that it is not known.
+    A complaint that is still unanswered when the hours are over was not answered quickly; before
+    that it is not known.
     Where a time is a mere day, an answer counts as quick, or not, only where no time of the day
     could change that. Compensated is one with money above 0, else one whose remedy is
-    compensation; where no complaint has the money 0, none given means none paid.
+    compensation; where no complaint has the money 0, none given means none paid, unless the case is
+    still running. Whether a promise was kept is that of `crmlab.complaints.promises.kept`.
 
     Examples
     --------
@@ -132,13 +135,13 @@ def handled(crm: Workspace, *, hours: float = 4.0) -> Handled:
     said = frame["satisfaction_after"]
     frame = frame.assign(
         quick=_quick(crm, frame, hours, end),
-        compensated=_compensated(frame),
+        compensated=_compensated(crm, frame),
         told=frame["told_of_improvement"].astype("boolean"),
         first_contact=frame["first_contact_resolution"].astype("boolean"),
-        kept=_kept(crm, frame, end),
+        kept=kept(crm, frame),
         reassigned=_reassigned(crm, frame),
         satisfied=(said >= SATISFIED).astype(float).where(said.notna()),
-        cluster=_clusters(frame),
+        cluster=clusters(frame["customer_id"]),
     )
     return Handled(frame, found.undated, found.suggestions, hours)
 
@@ -167,28 +170,16 @@ def _mere_days(times: pd.Series) -> pd.Series:
     return flags & bool(flags.sum() > COINCIDENCE * times.notna().sum())
 
 
-def _compensated(frame: pd.DataFrame) -> pd.Series:
+def _compensated(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
     money = frame["compensation"]
     paid = (money > 0).astype("boolean").where(money.notna())
     by_remedy = frame["remedy"].eq("compensation").astype("boolean")
     paid = paid.fillna(by_remedy.where(frame["remedy"].notna()))
     if money.notna().any() and not money.eq(0).any():
-        paid = paid.where(paid.notna() | frame["resolved_at"].isna(), False)
+        answered = frame["satisfaction_after"].notna() | later_known(frame, "resolved")
+        running = crm.has("complaints", "resolved_at") & frame["resolved_at"].isna() & ~answered
+        paid = paid.where(paid.notna() | running, False)
     return paid
-
-
-def _kept(crm: Workspace, frame: pd.DataFrame, end: pd.Timestamp) -> pd.Series:
-    kept = pd.Series(pd.NA, frame.index, dtype="boolean")
-    if not crm.has("complaints", "resolved_at"):
-        return kept
-    resolved, due = frame["resolved_at"], frame["due_at"]
-    both = resolved.notna() & due.notna()
-    by_day = _mere_days(resolved) | _mere_days(due)
-    in_time = (resolved <= due).where(~by_day, resolved.dt.normalize() <= due.dt.normalize())
-    kept[both] = in_time[both]
-    over = due.where(~_mere_days(due), due + pd.Timedelta(days=1)) < end
-    kept[resolved.isna() & over] = False
-    return kept
 
 
 def _reassigned(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
@@ -196,13 +187,6 @@ def _reassigned(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
         return pd.Series(pd.NA, frame.index, dtype="boolean")
     many = frame["reassignments"].astype("Float64")
     return (many > 0).astype("boolean")
-
-
-def _clusters(frame: pd.DataFrame) -> NDArray[np.intp]:
-    named = frame["customer_id"].where(
-        frame["customer_id"].notna(), "complaint " + frame["complaint_id"].astype(str)
-    )
-    return np.asarray(pd.factorize(named)[0])
 
 
 def handling_name(code: str, hours: float) -> str:

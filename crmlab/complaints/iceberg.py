@@ -14,9 +14,9 @@ from crmlab.complaints.incidents import (
     Placed,
     count_of,
     fault_names,
-    grievances,
     placed,
 )
+from crmlab.data.order_faults import without_suggestions
 from crmlab.errors import CrmlabError, NotEnoughData, TooManyGroups
 from crmlab.language import _, ngettext, number, percent
 from crmlab.show import charts
@@ -426,7 +426,7 @@ def _chance(wrong: pd.DataFrame, inside: np.ndarray) -> float:
 
 def _complaints(found: Placed, wrong: pd.DataFrame) -> tuple[pd.Series, int, int, int]:
     """Days to the first complaint of each order; and the complaints that are not in the share."""
-    complaints = grievances(found.workspace)
+    complaints = without_suggestions(found.workspace.complaints)
     names = complaints["order_id"]
     known = found.knows(names)
     more = int(names[known].duplicated().sum())

@@ -118,14 +118,6 @@ def placed(crm: Workspace, columns: Sequence[str] = ()) -> Placed:
     return Placed(frame, kinds, crm.settings.record, len(every) - len(orders), part, workspace)
 
 
-def grievances(crm: Workspace) -> pd.DataFrame:
-    """The complaints without suggestions, which are welcome and no failure."""
-    complaints = crm.complaints
-    if "kind" in complaints:
-        complaints = complaints[complaints["kind"].ne("suggestion").fillna(True)]
-    return complaints
-
-
 def fault_names() -> dict[str, str]:
     """What went wrong, in the current language."""
     return {

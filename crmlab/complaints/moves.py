@@ -59,9 +59,10 @@ def moves_of(crm: Workspace, known: Cases) -> Moves:
     step = np.array([rank[name] for name in stage], dtype=int)
     order = np.lexsort((events["at"].to_numpy(), events["case"].to_numpy()))
     case, stage, step = events["case"].to_numpy()[order], stage[order], step[order]
-    owner = (
-        events["owner"].astype(str).to_numpy()[order] if "owner" in events else np.zeros(len(order))
-    )
+    # An owner who is not known is no other owner.
+    owner = np.full(len(order), -1)
+    if "owner" in events:
+        owner = pd.factorize(events["owner"])[0][order]
     follows = np.flatnonzero(case[1:] == case[:-1])
     reopened = _seen_before(case, stage == REOPEN)
     orderly = (step[follows + 1] < len(ORDER)) & (step[follows] < len(ORDER))
@@ -71,7 +72,8 @@ def moves_of(crm: Workspace, known: Cases) -> Moves:
             "origin": stage[follows],
             "destination": stage[follows + 1],
             "back": orderly & (step[follows + 1] < step[follows]) & ~reopened[follows],
-            "owner_changed": owner[follows] != owner[follows + 1],
+            "owner_changed": (owner[follows] != owner[follows + 1])
+            & (np.minimum(owner[follows], owner[follows + 1]) >= 0),
         }
     )
     return Moves(rows, int((complete & row.isna()).sum()), int((~complete).sum()))

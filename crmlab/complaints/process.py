@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.cases import Cases, cases, of_complaints
+from crmlab.complaints.clusters import clusters
 from crmlab.complaints.stage_times import (
     FEWEST,
     by_group,
@@ -23,7 +24,6 @@ from crmlab.complaints.steps import (
     AFTERWARDS,
     CONFIDENCE,
     ENDS,
-    clusters_of,
     end_of,
     hours_words,
     median_words,
@@ -486,7 +486,7 @@ def process(crm: Workspace, *, by: str | None = None, stage: str | None = None) 
         raise NotEnoughData(
             _("Every complaint was resolved at first contact or went back; no stage can be timed.")
         )
-    customers = clusters_of(frame)
+    customers = clusters(frame["customer_id"])
     stages, resolved, total = stage_table(lasted, ways, customers)
     usual = stages[stages["way"] == "usual"].set_index("stage")
     where = stage or str(slowest(usual))

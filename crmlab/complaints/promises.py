@@ -22,6 +22,18 @@ KEPT, MISSED, NOT_DUE, NO_PROMISE, NOT_KNOWN = (
 )
 
 
+def kept(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
+    """Whether the promise of each complaint was kept; missing where that is not judged.
+
+    Parameters
+    ----------
+    crm, frame
+        As in `promises`.
+    """
+    found = promises(crm, frame)
+    return found.eq(KEPT).astype("boolean").where(found.isin([KEPT, MISSED]))
+
+
 def promises(crm: Workspace, frame: pd.DataFrame) -> pd.Series:
     """What became of the promise of each complaint.
 

@@ -19,7 +19,8 @@ from crmlab.complaints.aftermath import (
     customer_months,
     fitted,
 )
-from crmlab.complaints.incidents import NEEDS, Placed, grievances, placed
+from crmlab.complaints.incidents import NEEDS, Placed, placed
+from crmlab.data.order_faults import without_suggestions
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
@@ -369,7 +370,7 @@ def after_incidents(crm: Workspace, *, months: int = 2, hours: float = 4) -> Aft
 
 
 def _nameless(found: Placed) -> tuple[Exclusion, ...]:
-    complaints = grievances(found.workspace)
+    complaints = without_suggestions(found.workspace.complaints)
     count = int((~found.knows(complaints["order_id"])).sum())
     if not count:
         return ()

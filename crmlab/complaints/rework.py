@@ -10,11 +10,11 @@ import pandas as pd
 
 from crmlab.complaints import rework_picture
 from crmlab.complaints.cases import Cases, cases
+from crmlab.complaints.clusters import clusters
 from crmlab.complaints.durations import hours_between
 from crmlab.complaints.moves import first_exits, main_loop, move_table, moves_of
 from crmlab.complaints.steps import (
     CONFIDENCE,
-    clusters_of,
     end_of,
     stage_name,
     stage_names,
@@ -347,7 +347,7 @@ def rework(crm: Workspace, *, days: int = 14) -> Rework:
     moves = moves_of(crm, known)
     if moves.rows.empty:
         raise NotEnoughData(_("No complaint has two steps in the table of complaint events."))
-    customers = clusters_of(known.frame)
+    customers = clusters(known.frame["customer_id"])
     table = move_table(moves.rows, customers)
     loop = main_loop(table)
     further = ~known.frame["first_contact_resolution"].fillna(False).astype(bool).to_numpy()

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from crmlab.complaints.cases import Cases, cases, of_complaints
+from crmlab.complaints.clusters import clusters
 from crmlab.complaints.desk import Desk, desk_of
 from crmlab.complaints.durations import hours_between
-from crmlab.complaints.steps import clusters_of, hours_words, promise_words
+from crmlab.complaints.steps import hours_words, promise_words
 from crmlab.errors import CrmlabError
 from crmlab.language import _, money, ngettext, number, percent, with_interval
 from crmlab.show import charts
@@ -454,7 +455,7 @@ def _work_share(known: Cases, confidence: float) -> tuple[Estimate, float]:
     elapsed = hours[used].to_numpy(float)
     if not elapsed.sum() > 0:
         return NOTHING, float("nan")
-    place = np.unique(clusters_of(frame)[used], return_inverse=True)[1]
+    place = np.unique(clusters(frame["customer_id"])[used], return_inverse=True)[1]
     work = np.bincount(place, frame.loc[used, "handling_minutes"].to_numpy(float) / 60)
     found = clustered.mean(work, np.bincount(place, elapsed), confidence=confidence)
     return found, float(elapsed.mean())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from crmlab.complaints.durations import HOUR, hours_between
 from crmlab.language import _, current_language, number
@@ -93,21 +93,6 @@ def spans(frame: pd.DataFrame, steps: list[Step], now: pd.Timestamp) -> dict[str
 def end_of(crm: Workspace) -> pd.Timestamp:
     """The end of the last day that counts."""
     return pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
-
-
-def clusters_of(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """A number for the customer of each case; a case without one stands alone.
-
-    Examples
-    --------
-    >>> clusters_of(pd.DataFrame({"customer_id": ["B", None, "A", "B", None]})).tolist()
-    [0, 2, 1, 0, 3]
-    """
-    codes, names = pd.factorize(frame["customer_id"])
-    alone = codes < 0
-    codes = codes.astype(np.int64)
-    codes[alone] = len(names) + np.arange(alone.sum())
-    return codes
 
 
 def waiting_times(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from crmlab.complaints.cases import cases, of_complaints
+from crmlab.complaints.clusters import clusters
 from crmlab.complaints.words import normalised
 from crmlab.errors import CrmlabError
 from crmlab.language import _
@@ -72,7 +72,7 @@ def texts_of(crm: Workspace, label: str) -> Texts:
     frame = pd.DataFrame(
         {
             "complaint_id": frame["complaint_id"],
-            "customer": _numbered(frame["customer_id"]),
+            "customer": clusters(frame["customer_id"]),
             "text": frame["text"],
             "plain": plain,
             "recorded": frame[label].astype("object") if labelled else None,
@@ -83,10 +83,3 @@ def texts_of(crm: Workspace, label: str) -> Texts:
     kept = frame[plain != ""].reset_index(drop=True)
     kept["recorded"] = kept["recorded"].astype("object").where(kept["recorded"].notna(), None)
     return Texts(kept, labelled and bool(kept["recorded"].notna().any()), tuple(left_out))
-
-
-def _numbered(customers: pd.Series) -> np.ndarray:
-    """A number for each customer; those not known are each a customer of their own."""
-    code = pd.factorize(customers)[0]
-    alone = code < 0
-    return np.where(alone, code.max(initial=-1) + np.cumsum(alone), code)

@@ -96,7 +96,23 @@ def complained(crm: Workspace, orders: pd.DataFrame) -> pd.Series | None:
     """
     if not crm.has("complaints", "order_id") or "order_id" not in orders:
         return None
-    complaints = crm.complaints
-    if "kind" in complaints:
-        complaints = complaints[complaints["kind"].ne("suggestion").fillna(True)]
+    complaints = without_suggestions(crm.complaints)
     return orders["order_id"].isin(complaints["order_id"].dropna())
+
+
+def without_suggestions(complaints: pd.DataFrame) -> pd.DataFrame:
+    """The complaints without suggestions, which are welcome and no failure.
+
+    A suggestion is a complaint of that kind; where the kind is not given, of that cause.
+
+    Examples
+    --------
+    >>> made = {"kind": ["service", None, "suggestion"], "cause": ["damage", "suggestion", None]}
+    >>> without_suggestions(pd.DataFrame(made)).index.tolist()
+    [0]
+    """
+    named = pd.Series(None, complaints.index, dtype="object")
+    for column in ("kind", "cause"):
+        if column in complaints:
+            named = named.where(named.notna(), complaints[column].astype("object"))
+    return complaints[~named.eq("suggestion").fillna(False).astype(bool)]

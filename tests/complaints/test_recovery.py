@@ -89,8 +89,25 @@ def test_compensated_is_told_by_the_money_else_by_the_remedy():
     ]
     assert flags(rows, "compensated") == [True, False, True, False, "?"]
     # Where nobody has a 0 none given means none paid, unless the end is still to come.
-    rows = [rows[0], rows[4], complaint(6, compensation=None, resolved_at=None, remedy=None)]
-    assert flags(rows, "compensated") == [True, False, "?"]
+    none = {"compensation": None, "resolved_at": None, "remedy": None}
+    rows = [rows[0], rows[4], complaint(6, satisfaction_after=None, **none), complaint(7, **none)]
+    assert flags(rows, "compensated") == [True, False, "?", False]
+
+
+def test_where_resolutions_are_not_recorded_no_compensation_given_is_none_paid():
+    rows = [complaint(1, compensation=20.0), complaint(2, compensation=None)]
+    assert flags(rows, "compensated") == [True, False]
+
+
+def test_whether_a_promise_was_kept_is_told_as_on_the_page_of_the_principles():
+    due = {"due_at": "2025-03-05 09:00"}
+    rows = [
+        complaint(1, resolved_at="2025-03-04 09:00", **due),
+        complaint(2, resolved_at=None, followed_up_at="2025-03-06 09:00", **due),
+        complaint(3, resolved_at=None, **due),
+        complaint(4, resolved_at="2025-03-30 09:00", due_at="2025-04-02 09:00"),
+    ]
+    assert flags(rows, "kept") == [True, "?", False, "?"]
 
 
 def test_shares_and_their_difference_are_of_those_who_answered():

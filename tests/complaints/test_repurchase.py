@@ -84,7 +84,11 @@ def test_a_month_counts_by_its_first_complaint_then_by_what_went_wrong_unsaid():
         order(6, "C", "2025-01-05"),
         order(7, "C", "2025-02-05"),
     ]
-    told = [complaint(1, "O3", 9), complaint(2, "O2", 1), complaint(3, "O5", 1, kind="suggestion")]
+    told = [
+        complaint(1, "O3", 9, day="2025-01-22 09:00"),
+        complaint(2, "O2", 1),
+        complaint(3, "O5", 1, kind="suggestion"),
+    ]
     found = after_incidents(workspace(orders, told))
     months = found.months.set_index(["customer_id", "month"])["happened"]
     january, february = pd.Timestamp("2025-01-01"), pd.Timestamp("2025-02-01")
@@ -95,6 +99,30 @@ def test_a_month_counts_by_its_first_complaint_then_by_what_went_wrong_unsaid():
         ("C", january): "well",
         ("C", february): "well",
     }
+
+
+def test_the_first_complaint_of_a_month_may_be_of_a_later_order():
+    orders = [order(1, "A", "2025-01-02", damaged=True), order(2, "A", "2025-01-20", damaged=True)]
+    told = [
+        complaint(1, "O1", 1, day="2025-02-20 09:00"),
+        complaint(2, "O2", 9, day="2025-01-22 09:00"),
+    ]
+    months = after_incidents(workspace(orders, told)).months
+    assert months[["happened", "about"]].to_numpy().tolist() == [["slow", "O2"]]
+
+
+def test_how_an_order_was_answered_is_told_as_in_recovery():
+    days = {"opened_at": "2025-01-10", "first_response_at": "2025-01-10"}
+    resolved = {"first_response_at": None, "resolved_at": pd.Timestamp("2025-01-12 10:00")}
+    told = [
+        complaint(1, "O1") | days,
+        complaint(2, "O2") | resolved,
+        complaint(3, "O3", 2),
+        complaint(4, "O4") | {"opened_at": None},
+    ]
+    orders = [order(number, "A", "2025-01-03", damaged=True) for number in range(1, 5)]
+    found = answers(workspace(orders, told), 4.0)
+    assert found.sort_index().to_dict() == {"O1": "", "O2": "", "O3": "quick", "O4": ""}
 
 
 def test_whole_calendar_months_that_follow_are_counted():
