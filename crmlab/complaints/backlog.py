@@ -12,7 +12,7 @@ from crmlab.complaints.cases import Cases, cases, of_complaints
 from crmlab.complaints.steps import CONFIDENCE, end_of
 from crmlab.complaints.times import later_known
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, day, ngettext, number, percent
+from crmlab.language import _, day, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -57,7 +57,7 @@ class Backlog(Result):
         Opened (again too) and closed in a period.
     little : pandas.Series
         open (mean number, over time), per_day (opened, again too), stay (mean days until closed,
-        of those closed), ended and running (spells).
+        of those closed) and ended (spells).
     overdue : int
         Cases open on the last day whose promise has passed.
     promised : bool
@@ -148,9 +148,12 @@ class Backlog(Result):
         return self.table.iloc[0]
 
     def _flow(self) -> str:
-        return _(
+        return ngettext(
+            "On a day {came} cases come on average, those opened again counted again, and "
+            "{closed} are closed. {intervals}",
             "In {days} days {came} cases come on average, those opened again counted again, and "
-            "{closed} are closed. {intervals}"
+            "{closed} are closed. {intervals}",
+            self.days,
         ).format(
             days=number(self.days),
             came=_span(self.arrivals),
@@ -164,29 +167,19 @@ class Backlog(Result):
         closed = int(recent["closed"].sum())
         now = int(self._last()["open_cases"])
         before = now - came + closed
-        said = (
-            _(
-                "In the last {count} periods {came} came and {closed} were closed: the backlog "
-                "rose from {before} to {now}."
-            )
+        flow = ngettext(
+            "In the last period {came} came and {closed} were closed.",
+            "In the last {count} periods {came} came and {closed} were closed.",
+            len(recent),
+        ).format(count=number(len(recent)), came=number(came), closed=number(closed))
+        size = (
+            _("The backlog rose from {before} to {now}.")
             if now > before
-            else _(
-                "In the last {count} periods {came} came and {closed} were closed: the backlog "
-                "fell from {before} to {now}."
-            )
+            else _("The backlog fell from {before} to {now}.")
             if now < before
-            else _(
-                "In the last {count} periods {came} came and {closed} were closed: the backlog is "
-                "as large as before, {now}."
-            )
+            else _("The backlog is as large as before, {now}.")
         )
-        return said.format(
-            count=number(len(recent)),
-            came=number(came),
-            closed=number(closed),
-            before=number(before),
-            now=number(now),
-        )
+        return f"{flow} {size.format(before=number(before), now=number(now))}"
 
     def _ages(self) -> str:
         last = self._last()
@@ -248,9 +241,11 @@ class Backlog(Result):
     def _define(self) -> Definition:
         return Definition(
             numerator=_("Complaints and suggestions opened, opened again, closed, and still open"),
-            denominator=_("Periods of {days} days that end with the last day").format(
-                days=number(self.days)
-            ),
+            denominator=ngettext(
+                "Single days up to the last",
+                "Periods of {days} days that end with the last day",
+                self.days,
+            ).format(days=number(self.days)),
             period=self.context.period(),
             method=_(
                 "A case is open from the day it came until it is resolved, and again from its "
@@ -266,9 +261,7 @@ class Backlog(Result):
 
 
 def _span(found: Estimate) -> str:
-    return _("{value} ({low} to {high})").format(
-        value=number(found.value, 1), low=number(found.low, 1), high=number(found.high, 1)
-    )
+    return with_interval(*found[:3], written=lambda one: number(one, 1))
 
 
 def _band_names() -> list[str]:
@@ -458,6 +451,5 @@ def _little(spells: pd.DataFrame, first: pd.Timestamp, now: pd.Timestamp) -> pd.
             "per_day": len(spells) / length,
             "stay": float(stayed[over].mean()),
             "ended": int(over.sum()),
-            "running": int((~over).sum()),
         }
     )

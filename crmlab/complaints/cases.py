@@ -109,7 +109,11 @@ def cases(
     if not suggestions:
         frame = frame[~frame["suggestion"]].reset_index(drop=True)
     if frame.empty:
-        raise NotEnoughData(_("There is no complaint whose day of opening is known."))
+        raise NotEnoughData(
+            _("All complaints whose day of opening is known are suggestions.")
+            if left_out
+            else _("There is no complaint whose day of opening is known.")
+        )
     return Cases(_with_costs(crm, _with_promises(crm, frame)), undated, left_out)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlab.complaints.changes_words import FEWEST, Changes
-from crmlab.complaints.series import OF, Choice, Gathered, gather
+from crmlab.complaints.series import OF, Choice, Gathered, check_one, gather
 from crmlab.errors import CrmlabError, NotEnoughData, TooManyGroups, UnknownName
 from crmlab.language import _, number
 from crmlab.show.result import Context, measure
@@ -156,18 +156,16 @@ def changes(
 
 def _check(crm: Workspace, per: str | None, direction: str, draws: int, level: float) -> None:
     known = [name for name in OF if crm.has("complaints", name)]
-    if per is not None and per not in known:
+    if per is not None and not known:
         raise UnknownName(
-            _("{name} is one of {names}, not {value}.").format(
-                name="per", names=", ".join(known), value=per
-            )
+            _(
+                "per = {value}: complaints have neither a cause nor anything else that sorts them. "
+                "Say per = None."
+            ).format(value=repr(per))
         )
-    if direction not in ("more", "fewer"):
-        raise UnknownName(
-            _("{name} is one of {names}, not {value}.").format(
-                name="direction", names="more, fewer", value=direction
-            )
-        )
+    if per is not None:
+        check_one("per", per, known)
+    check_one("direction", direction, ("more", "fewer"))
     if not 99 <= draws <= 9999:
         raise CrmlabError(_("draws = {value} is not from 99 to 9,999.").format(value=draws))
     if not 0 < level < 1:
@@ -321,7 +319,7 @@ def _judged(
     filled = [place for place, one in enumerate(tables) if len(one)]
     if not filled:
         empty = tables[0].assign(probability=[], beyond_chance=pd.array([], dtype="boolean"))
-        return empty, pd.DataFrame()
+        return empty.drop(columns=["_by", "_per"], errors="ignore"), pd.DataFrame()
     table = pd.concat([tables[place] for place in filled], ignore_index=True)
     limits = pd.concat([bounds[place] for place in filled], ignore_index=True)
     order = np.argsort(-table["likelihood"].to_numpy(float), kind="stable")

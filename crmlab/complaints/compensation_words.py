@@ -203,23 +203,25 @@ class Compensation(Result):
         if np.isnan(row["difference"]):
             return ""
         value, low, high = (100 * row[name] for name in names)
-        return with_interval(value, low, high, lambda one: number(one, 1))
+        # Less than nothing by rounding alone is nothing.
+        return with_interval(value, low, high, lambda one: number(round(one, 1) + 0.0, 1))
 
     # --- the words
 
     def _naive(self) -> str:
         row = self._row("naive")
         said = _(
-            "As they stand, {share} of {answers} compensated customers are satisfied and {others} "
-            "of {rest} others: {points} percentage points. {intervals}"
+            "As they stand, {share} of {answers} complaints that were compensated ended with a "
+            "satisfied customer, and {others} of {rest} others: {points} percentage points."
         )
+        if np.isfinite(row["difference_low"]):
+            said = f"{said} {intervals_in_brackets(CONFIDENCE)}"
         return said.format(
             share=percent(row["satisfied_share"]),
             answers=number(row["answers"]),
             others=percent(row["others_satisfied"]),
             rest=number(row["others_answers"]),
             points=self._points(row),
-            intervals=intervals_in_brackets(CONFIDENCE),
         )
 
     def _confounded(self) -> str:
@@ -372,10 +374,15 @@ class Compensation(Result):
             return ""
         paid = money(self.paid, self.context.currency)
         if np.isnan(self.price.low):
+            why = (
+                _("since the gain may be none")
+                if np.isfinite(self._row("matched")["difference_low"])
+                else _("from so few")
+            )
             return _(
                 "A compensated complaint was paid {paid} on average; what a customer more who is "
-                "satisfied costs cannot be told, since the gain may be none."
-            ).format(paid=paid)
+                "satisfied costs cannot be told, {why}."
+            ).format(paid=paid, why=why)
         if self.price.value <= 0:
             return _(
                 "A compensated complaint was paid {paid} on average, with fewer satisfied: that "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,8 +13,8 @@ import pandas as pd
 
 from crmlab.complaints.control_words import ControlChart, Dispersion
 from crmlab.complaints.promises import kept
-from crmlab.complaints.series import Choice, Gathered, gather
-from crmlab.errors import CrmlabError, NotEnoughData, UnknownName
+from crmlab.complaints.series import Choice, Gathered, check_one, gather
+from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
 from crmlab.show.result import Context, measure, require
 from crmlab.stats.clustered import poisson
@@ -130,11 +131,13 @@ def control(
         require(crm, "complaints.control", crm.missing({"orders": ["ordered_at"]}))
     gathered = gather(crm, of=of, where=where, every=every, dated=dated)
     every_row = _rows(crm, gathered, shared, rated=chart != "c")
-    rows = every_row[every_row["size"] > 0].reset_index(drop=True)
-    if shared and rows.empty:
+    if shared and not every_row["size"].any():
         raise NotEnoughData(_("Of no complaint is it known whether it was resolved so."))
-    if since is not None:
-        rows = rows[rows["begins_on"] >= pd.Timestamp(since)].reset_index(drop=True)
+    before = every_row["begins_on"] < pd.Timestamp(since or "1900-01-01")
+    charted = every_row[~before]
+    gone = {"before": int(every_row.loc[before, "told"].sum())} | _uncounted(charted, shared)
+    gathered = replace(gathered, left_out={**gathered.left_out, **gone})
+    rows = charted[charted["size"] > 0].reset_index(drop=True)
     if len(rows) < 1:
         raise NotEnoughData(_("There is no period to chart."))
     held = Limits.load(limits) if isinstance(limits, str | Path) else limits
@@ -156,19 +159,15 @@ def control(
         _dispersion(rows, chart, shared, inside, laney, smoothing, named),
         _alarms(control_chart, named, seed),
         _excess(gathered, rows, control_chart, chart, of),
-        int((every_row["size"] <= 0).sum()),
+        len(charted) - len(rows),
         held is not None,
     )
 
 
 def _checked_share(chart: str, share: str | None, laney: bool) -> str:
-    for name, value, known in (("chart", chart, CHARTS), ("share", share, (None, *SHARES))):
-        if value not in known:
-            raise UnknownName(
-                _("{name} is one of {names}, not {value}.").format(
-                    name=name, names=", ".join(one for one in known if one), value=value
-                )
-            )
+    check_one("chart", chart, CHARTS)
+    if share is not None:
+        check_one("share", share, SHARES)
     if share and chart in ("u", "c"):
         raise CrmlabError(
             _('A share goes with the charts "p", "individuals" and "ewma", not with "{chart}".')
@@ -189,7 +188,7 @@ def _rule_names(chart: str, rules: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _rows(crm: Workspace, gathered: Gathered, share: str, *, rated: bool) -> pd.DataFrame:
-    """Of each period: the count, and what it is divided by."""
+    """Of each period: all complaints told, the count, and what it is divided by."""
     count = len(gathered.starts)
     frame = gathered.complaints
     if share:
@@ -204,7 +203,17 @@ def _rows(crm: Workspace, gathered: Gathered, share: str, *, rated: bool) -> pd.
         if rated and gathered.orders is not None:
             inside = gathered.orders[gathered.orders["place"] >= 0]
             size = np.bincount(inside["place"], inside["orders"], minlength=count) / 1000
-    return pd.DataFrame({"begins_on": gathered.starts, "events": events, "size": size})
+    told = np.bincount(frame["place"], minlength=count)
+    return pd.DataFrame(
+        {"begins_on": gathered.starts, "told": told, "events": events, "size": size}
+    )
+
+
+def _uncounted(rows: pd.DataFrame, share: str) -> dict[str, int]:
+    """Complaints of the periods that are in no point, by the reason."""
+    if share:
+        return {"no_outcome": int((rows["told"] - rows["size"]).sum())}
+    return {"nothing_to_divide_by": int(rows.loc[rows["size"] <= 0, "told"].sum())}
 
 
 def _outcome(crm: Workspace, frame: pd.DataFrame, share: str) -> pd.Series:

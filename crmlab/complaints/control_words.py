@@ -357,12 +357,9 @@ class ControlChart(Result):
         own = self.signals(1)
         count = int((self.table["phase"] == 1).sum())
         if own.empty and count < FEW_POINTS:
-            return ngettext(
-                "Phase I is a single point: limits that rest on so few say little. Twenty or "
-                "more are usual.",
+            return _(
                 "No point of phase I breaks a rule, but limits that rest on {count} points say "
-                "little. Twenty or more are usual.",
-                count,
+                "little. Twenty or more are usual."
             ).format(count=number(count))
         if own.empty:
             return _("No point of phase I breaks a rule, so it may serve as a standard.")
@@ -464,9 +461,17 @@ class ControlChart(Result):
     def _few(self) -> str:
         if self.chart not in ("u", "c", "p"):
             return ""
-        expected = float((self.limits.centre * self.control.frame["n"]).median())
+        centre = self.limits.centre
+        rarer = min(centre, 1 - centre) if self.chart == "p" else centre
+        expected = float((rarer * self.control.frame["n"]).median())
         if expected >= FEW:
             return ""
+        if self.chart == "p":
+            return _(
+                "Half of the points have {expected} or fewer expected cases of the rarer outcome. "
+                "So few do not follow the normal law that the limits come from: false signals are "
+                "more frequent. Take months, or more places together."
+            ).format(expected=number(expected, 1))
         return _(
             "Half of the points have {expected} or fewer expected events. So few do not follow the "
             "normal law that the limits come from: false signals above are more frequent, and "

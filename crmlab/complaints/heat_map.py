@@ -163,7 +163,7 @@ def heat_map(
         ),
     ]
     named = bool(frame["customer_id"].notna().any())
-    enough = not named or frame["customer_id"].nunique() >= CUSTOMERS
+    enough = not named or len(np.unique(who)) >= CUSTOMERS
     return HeatMap(
         _table(crossing, rows, columns, labels, 1 - confidence if enough else np.nan),
         Context.of(crm),

@@ -218,11 +218,15 @@ class HeatMap(Result):
         return _("{names} and {count} more").format(names=said, count=number(len(rows) - NAMED))
 
     def _overall(self) -> str:
-        total = number(self.table["complaints"].sum())
+        count = int(self.table["complaints"].sum())
+        total = number(count)
         if self.freedom < 1:
-            return _(
+            return ngettext(
+                "{complaints} complaint, {period}. With a single row or column there is nothing "
+                "to compare.",
                 "{complaints} complaints, {period}. With a single row or column there is nothing "
-                "to compare."
+                "to compare.",
+                count,
             ).format(complaints=total, period=self.context.period())
         if not self.enough:
             return _(
@@ -310,7 +314,7 @@ class HeatMap(Result):
         said = _(
             "Cells with fewer than {fewest} expected, which are not judged: {few} of {cells}."
         ).format(few=number(few), cells=number(len(self.table)), fewest=number(FEWEST))
-        if few <= SPARSE * len(self.table):
+        if few <= SPARSE * len(self.table) or self.freedom < 1 or not self.enough:
             return said
         return f"{said} " + _(
             "That is more than {share} of them, so the overall chi-square is not to be relied on."

@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.complaints.incidents import (
     NEEDS,
+    SEEN,
     Placed,
     count_of,
     fault_names,
@@ -63,6 +64,8 @@ class Iceberg(Result):
     delays : pandas.Series
         Days from when it showed that the order went wrong to the first complaint, by order; below
         0 where the complaint came earlier.
+    since : str
+        From which column of the orders, as a rule; empty if none is known.
     more : int
         Further complaints of orders already complained of.
     well : int
@@ -82,6 +85,7 @@ class Iceberg(Result):
     by: str
     days: int
     delays: pd.Series
+    since: str
     more: int
     well: int
     unnamed: int
@@ -99,12 +103,15 @@ class Iceberg(Result):
     def title(self) -> str:
         row = self.overall
         if not row["complained"]:
-            return _("None of the {orders} that went wrong was complained of").format(
+            return _("Of {orders} that went wrong none was complained of").format(
                 orders=count_of(int(row["incidents"]), self.record)
             )
-        return _("For each complaint {many} orders went wrong: {share} were complained of").format(
-            share=percent(row["share"], 0), many=number(row["per_complaint"], 1)
+        said = (
+            _("For each complaint {many} order lines went wrong: {share} were complained of")
+            if self.record == "line"
+            else _("For each complaint {many} orders went wrong: {share} were complained of")
         )
+        return said.format(share=percent(row["share"], 0), many=number(row["per_complaint"], 1))
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
@@ -145,7 +152,8 @@ class Iceberg(Result):
 
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: number(abs(value))))
-        axes.set_ylabel(_("Orders that went wrong"))
+        lines = self.record == "line"
+        axes.set_ylabel(_("Order lines that went wrong") if lines else _("Orders that went wrong"))
         if len(self.table) > DRAWN:
             axes.set_xlabel(
                 _("The {drawn} largest of {groups} groups").format(
@@ -221,16 +229,35 @@ class Iceberg(Result):
     def _how_soon(self) -> str:
         if self.delays.empty:
             return ""
-        said = _(
-            "Half of those complained of were so within {median} days of delivery, nine in ten "
-            "within {late}."
-        ).format(median=number(self.delays.median(), 1), late=number(self.delays.quantile(0.9), 1))
+        half, late = (float(self.delays.quantile(part)) for part in (0.5, 0.9))
+        texts = {
+            (True, True): _("Nine in ten of those complained of were so before {since}."),
+            (True, False): _(
+                "Half of those complained of were so before {since}, nine in ten within {late} "
+                "days of it."
+            ),
+            (False, False): _(
+                "Half of those complained of were so within {median} days of {since}, nine in ten "
+                "within {late}."
+            ),
+        }
+        said = texts[half <= 0, late <= 0].format(
+            median=number(half, 1), late=number(late, 1), since=self._since()
+        )
         if self.delays.quantile(0.9) <= self.days:
             return said
         return f"{said} " + _(
             "That is longer than the {days} days after which an order is judged here: the share is "
             "somewhat too low. Say more days."
         ).format(days=number(self.days))
+
+    def _since(self) -> str:
+        names = {
+            "delivered_at": _("delivery"),
+            "promised_at": _("the promised day"),
+            "ordered_at": _("the order"),
+        }
+        return names[self.since]
 
     def _other_complaints(self) -> str:
         parts = []
@@ -343,7 +370,11 @@ def iceberg(crm: Workspace, *, by: str = FAULT, days: int = 7) -> Iceberg:
     wrong, counts = _judged(crm, found, days)
     if wrong.empty:
         raise NotEnoughData(
-            _("No order that went wrong is older than {days} days.").format(days=number(days))
+            _("All orders that went wrong are more recent than {days} days.").format(
+                days=number(days)
+            )
+            if found.frame["wrong"].any()
+            else _("No order is known to have gone wrong.")
         )
     delays, more, well, unnamed = _complaints(found, wrong)
     return Iceberg(
@@ -353,6 +384,7 @@ def iceberg(crm: Workspace, *, by: str = FAULT, days: int = 7) -> Iceberg:
         by,
         days,
         delays,
+        next((name for name in SEEN if crm.has("orders", name)), ""),
         more,
         well,
         unnamed,

@@ -24,6 +24,9 @@ NEEDS = tuple(
     for columns in ways
 )
 
+#: What shows when an order went wrong; the first that is known.
+SEEN = ("delivered_at", "promised_at", "ordered_at")
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -151,7 +154,7 @@ def _column(orders: pd.DataFrame) -> pd.Series:
 
 def _seen_at(orders: pd.DataFrame) -> pd.Series:
     found = pd.Series(pd.NaT, orders.index, dtype="datetime64[us]")
-    for name in ("delivered_at", "promised_at", "ordered_at"):
+    for name in SEEN:
         if name in orders:
             found = found.fillna(orders[name])
     return found

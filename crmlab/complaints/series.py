@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crmlab.complaints.cases import SUGGESTION, cases, of_complaints
 from crmlab.errors import NotEnoughData, UnknownName
-from crmlab.language import _, number, percent
+from crmlab.language import _, ngettext, number, percent
 from crmlab.show.columns import shown
 from crmlab.show.groups import group_name
 from crmlab.show.result import Exclusion, require
@@ -83,10 +83,14 @@ class Gathered:
                 'with dated = "ordered".'
             ).format(share=percent(COME, 0), days=number(self.wait))
             return f"{said} {late}"
-        return _(
+        return ngettext(
+            "A complaint counts when its order was placed. {share} of complaints come within "
+            "{days} day of that; periods that ended later than a day before the last day are left "
+            "out.",
             "A complaint counts when its order was placed. {share} of complaints come within "
             "{days} days of that; periods that ended later than so many days before the last day "
-            "are left out."
+            "are left out.",
+            self.wait,
         ).format(share=percent(COME, 0), days=number(self.wait))
 
     def last_days(self) -> pd.DatetimeIndex:
@@ -136,8 +140,8 @@ def gather(
     Suggestions are left out unless `of` asks for them. The first period begins with or after the
     first complaint of any kind: before it none may have been recorded.
     """
-    _check_one("every", every, EVERY)
-    _check_one("dated", dated, DATED)
+    check_one("every", every, EVERY)
+    check_one("dated", dated, DATED)
     _check_of(of)
     places = [*(where or {}), *([by] if by else [])]
     columns = [_qualified(crm, name) for name in places]
@@ -186,12 +190,16 @@ def reasons() -> dict[str, str]:
         "unplaced": _("place not known"),
         "outside": _("in a period that is not whole"),
         "no_order": _("at a place and in a week without an order"),
+        "before": _("before the first day charted"),
+        "nothing_to_divide_by": _("in a period without an order"),
+        "no_outcome": _("outcome not known, or not yet"),
         "same_week": _("further one of a customer, of the same sort, place and week"),
         "rare": _("of a sort that is rare or not given"),
     }
 
 
-def _check_one(name: str, value: str, known: tuple[str, ...]) -> None:
+def check_one(name: str, value: str, known: Sequence[str]) -> None:
+    """Raise `UnknownName` if the value of an option is none of those that are known."""
     if value not in known:
         raise UnknownName(
             _("{name} is one of {names}, not {value}.").format(
@@ -249,12 +257,7 @@ def choice_words(of: Choice, where: Choice) -> str:
 
 def _check_of(of: Choice) -> None:
     for name in of or {}:
-        if name not in OF:
-            raise UnknownName(
-                _("{name} is one of {names}, not {value}.").format(
-                    name="of", names=", ".join(OF), value=name
-                )
-            )
+        check_one("of", name, OF)
 
 
 def _asks_for_suggestions(of: Choice) -> bool:

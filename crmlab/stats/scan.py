@@ -282,7 +282,8 @@ def largest_by_chance(
     one with fewer expected is more unlikely. So it is enough to find, for each number of events,
     the fewest expected between an event and the one so many later. A stretch of fewer events lies
     between two events, or an end. Stretches of any length count, which makes the largest ratio of
-    a draw no smaller than that of stretches up to half of the time.
+    a draw no smaller than that of stretches up to half of the time; with many events in each
+    period, where all stretches are gone through, those up to half of the time.
 
     Examples
     --------
@@ -356,8 +357,7 @@ class _Ends(NamedTuple):
     """Ends of the places, which stand beside the events when a gap between two is looked for."""
 
     key: Array
-    before: Array
-    after: Array
+    value: Array
 
 
 def _ends(side: Array, places: int, periods: int, gap: float) -> _Ends:
@@ -365,7 +365,7 @@ def _ends(side: Array, places: int, periods: int, gap: float) -> _Ends:
     start, end = side[number * periods], side[(number + 1) * periods]
     key = np.concatenate([number * periods - 0.5, (number + 1) * periods - 0.75])
     value = np.concatenate([start, end]) - np.tile(number, 2) * gap
-    return _Ends(key, value, value)
+    return _Ends(key, value)
 
 
 def _empty(drawn: Whole, before: Array, after: Array, ends: _Ends, total: int) -> Array:
@@ -374,8 +374,8 @@ def _empty(drawn: Whole, before: Array, after: Array, ends: _Ends, total: int) -
     keys = np.concatenate([drawn, np.tile(ends.key, (rows, 1))], axis=1)
     order = np.argsort(keys, axis=1, kind="stable")
     pair = []
-    for inner, outer in ((before, ends.before), (after, ends.after)):
-        values = np.concatenate([inner[drawn], np.tile(outer, (rows, 1))], axis=1)
+    for inner in (before, after):
+        values = np.concatenate([inner[drawn], np.tile(ends.value, (rows, 1))], axis=1)
         pair.append(np.take_along_axis(values, order, axis=1))
     left, right = pair
     means = []

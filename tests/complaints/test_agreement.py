@@ -171,3 +171,26 @@ def test_record_and_rules_of_the_company_agree_well(company):
     assert 0.88 < result.overall.low < result.overall.high < 0.95
     assert result.table["judged"].all()
     assert result.plot().get_figure() is not None
+
+
+def test_kappa_that_rests_on_one_customer_has_no_interval():
+    first, second = ["n"] * 20 + ["p"] * 4, ["n"] * 19 + ["p"] + ["p"] * 4
+    customers = [f"C{n}" for n in range(20)] + ["Z"] * 4
+    customers[19] = "Z"
+    found = agreement(first, second, clusters=customers)
+    assert 0.8 < found.kappa < 1
+    assert np.isnan([found.low, found.high]).all()
+    assert np.isfinite(agreement(first, second, clusters=range(24)).low)
+
+
+def test_texts_without_a_customer_stand_alone_in_the_interval_of_kappa():
+    first, second = ["n", "p", "n", "u", "p", "u"] * 3, ["n", "p", "n", "u", "n", "p"] * 3
+    alone = agreement(first, second, clusters=range(18))
+    nobody = agreement(first, second, clusters=[None] * 18)
+    assert (nobody.low, nobody.high) == (alone.low, alone.high)
+
+
+def test_the_rules_are_no_first_coding():
+    crm = workspace([{"text": "破损", "cause": "damage"}])
+    with pytest.raises(UnknownName, match=r"complaints\.rules is not there"):
+        label_agreement(crm, first="rules", second="rules")

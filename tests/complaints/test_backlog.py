@@ -102,7 +102,7 @@ def test_promises_that_have_passed_are_counted_where_they_are_known():
 
 def test_a_backlog_that_grows_is_said_to_grow():
     rows = [complaint(n, f"2025-03-0{n} 12:00") for n in range(1, 6)]
-    assert "the backlog rose from 0 to 5" in backlog(workspace(rows)).reading()
+    assert "The backlog rose from 0 to 5" in backlog(workspace(rows)).reading()
 
 
 def test_one_period_can_be_drawn_in_both_languages():
@@ -150,3 +150,9 @@ def test_where_no_time_of_closing_is_known_nothing_is_said():
     ]
     with pytest.raises(NotEnoughData, match=r"how long it was open"):
         backlog(workspace(rows))
+
+
+def test_a_single_day_is_a_period_in_words_too():
+    found = backlog(workspace([complaint(1, "2025-03-09 12:00")]), days=1)
+    assert "On a day 0.5 " in found.reading()
+    assert found.definition.denominator == "Single days up to the last"

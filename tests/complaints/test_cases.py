@@ -105,3 +105,9 @@ def test_every_complaint_of_the_company_is_there_with_its_route(company):
     assert len(frame) == len(company.complaints)
     assert frame["route"].isna().sum() == company.complaints["order_id"].isna().sum()
     assert frame["level"].notna().all()
+
+
+def test_where_all_complaints_are_suggestions_that_is_said():
+    crm = workspace([complaint(1, kind="suggestion")])
+    with pytest.raises(NotEnoughData, match=r"All complaints .* are suggestions"):
+        cases(crm, suggestions=False)

@@ -238,3 +238,18 @@ def test_order_lines_are_called_so():
     lines = from_frames(frames, settings, as_of="2025-06-01")
     assert "on 1,000 order lines" in changes(lines, draws=99).reading()
     assert control(lines).title().startswith("Complaints per 1,000 order lines")
+
+
+def test_without_a_cause_a_sort_must_not_be_asked_for():
+    crm = workspace(steady())
+    bare = {"complaints": crm.complaints.drop(columns="cause"), "orders": crm.orders}
+    crm = from_frames(bare, as_of="2025-06-01")
+    with pytest.raises(UnknownName, match="Say per = None"):
+        changes(crm)
+    assert changes(crm, per=None, draws=99).title()
+
+
+def test_where_nothing_is_more_than_expected_the_table_is_empty_and_has_its_columns():
+    found = changes(workspace({"A": [1] * WEEKS}, orders=1), by=None, draws=99)
+    assert found.table.empty
+    assert not [name for name in found.table if name.startswith("_")]

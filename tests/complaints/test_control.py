@@ -319,3 +319,28 @@ def test_the_same_seed_says_the_same(company):
     one, two = (control(company, of={"cause": "damage"}, seed=3) for _ in range(2))
     assert one.reading() == two.reading()
     assert isinstance(one.limits, Limits)
+
+
+def test_complaints_that_are_in_no_point_are_counted_by_reason():
+    def left_out(result):
+        return {one.reason: one.count for one in result.gathered.exclusions}
+
+    orders = [50, 50, 0, 50, 50, 50, 50, 50, 50, 50]
+    result = control(workspace(STEADY, orders=orders), since="2025-01-13")
+    assert result.table["complaints"].sum() == sum(STEADY) - 4 - 3
+    assert left_out(result)["before the first day charted"] == 4
+    assert left_out(result)["in a period without an order"] == 3
+    assert "1 period has no point" in result.reading()
+    known = [True, False] * 15 + [None] * (sum(STEADY) - 30)
+    result = control(
+        workspace(STEADY, first_contact_resolution=known), chart="p", share="first_contact"
+    )
+    assert result.table["cases"].sum() == 30
+    assert left_out(result)["outcome not known, or not yet"] == sum(STEADY) - 30
+
+
+def test_a_share_near_one_has_few_of_the_rarer_outcome():
+    resolved = ([True] * 13 + [False]) * 10
+    crm = workspace([14] * 10, first_contact_resolution=resolved)
+    text = control(crm, chart="p", share="first_contact").reading()
+    assert "have 1.0 or fewer expected cases of the rarer outcome" in text

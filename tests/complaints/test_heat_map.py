@@ -151,3 +151,9 @@ def test_a_picture_of_very_many_values_shows_the_largest_and_says_so():
     names = [one.get_text() for one in found.plot().get_yticklabels()]
     assert len(names) == 30
     assert "cause 30" not in names
+
+
+def test_complaints_without_a_customer_count_as_customers_of_their_own():
+    rows = [(None, *row[1:]) for row in complaints([[30, 10], [10, 30]])]
+    rows[0] = ("A", *rows[0][1:])
+    assert heat_map(workspace(rows), rows="cause", columns="channel").enough

@@ -4,6 +4,7 @@ import pytest
 
 import crmlab
 from crmlab.complaints.iceberg import iceberg
+from crmlab.data.model import Settings
 from crmlab.data.simulate.effects import effects_of
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData, UnknownName
@@ -124,7 +125,7 @@ def test_nobody_or_everybody_complaining_is_said_and_drawn(told, language):
 def test_without_a_complaint_there_is_no_multiplier():
     found = iceberg(workspace([order(1)], [complaint(1, 77)]))
     assert np.isnan(found.overall["per_complaint"])
-    assert found.title() == "None of the 1 order that went wrong was complained of"
+    assert found.title() == "Of 1 order that went wrong none was complained of"
     assert "For each one" not in found.reading()
 
 
@@ -143,8 +144,10 @@ def test_what_cannot_be_done_is_said():
     many = [order(n, customer=f"C{n}", route=f"R{n}") for n in range(61)]
     with pytest.raises(CrmlabError, match=r"by = 'route' makes 61 groups; at most 60"):
         iceberg(workspace(many, [complaint(1, 1)]), by="route")
-    with pytest.raises(NotEnoughData, match="No order that went wrong is older than 7 days"):
+    with pytest.raises(NotEnoughData, match="No order is known to have gone wrong"):
         iceberg(workspace([order(1, damaged=False)], [complaint(1, 1)]))
+    with pytest.raises(NotEnoughData, match="that went wrong are more recent than 7 days"):
+        iceberg(workspace([order(1, day="2025-01-30")], [complaint(1, 1)]))
     bare = {"order_id": ["1"], "customer_id": ["A"], "ordered_at": ["2025-01-01"]}
     crm = from_frames({"orders": pd.DataFrame(bare), "complaints": pd.DataFrame([complaint(1, 1)])})
     with pytest.raises(MissingColumns, match=r"needs orders\.on_time"):
@@ -180,3 +183,28 @@ def test_in_a_students_company_who_complains_most_is_found():
     found = iceberg(crmlab.load(student=student), by="customer_type").table
     most = max(kinds, key=lambda kind: effects[f"complain_{kind}"])
     assert found.sort_values("share")["customer_type"].iloc[-1] == most
+
+
+def test_a_suggestion_is_told_by_its_cause_where_the_kind_is_not_given():
+    told = [complaint(1, 1, kind=None) | {"cause": "suggestion"}, complaint(2, 2)]
+    found = iceberg(workspace([order(1), order(2)], told))
+    assert found.overall[["complained", "silent"]].tolist() == [1, 1]
+
+
+def test_complaints_before_the_goods_arrive_are_said_to_be_so():
+    late = {"delivered_at": "2025-01-15", "promised_at": "2025-01-08", "damaged": False}
+    orders = [order(n, customer=f"C{n}") | late for n in range(3)]
+    told = [complaint(n, n, day=f"2025-01-{10 + 5 * n:02}") for n in range(3)]
+    crm = workspace(orders, told)
+    assert "Half of those complained of were so before delivery, nine" in iceberg(crm).reading()
+    del late["delivered_at"]
+    orders = [order(n, customer=f"C{n}") | late | {"on_time": False} for n in range(3)]
+    assert "days of the promised day, nine in ten" in iceberg(workspace(orders, told)).reading()
+
+
+def test_order_lines_are_called_so():
+    frames = {"orders": pd.DataFrame([order(1), order(2)])}
+    frames["complaints"] = pd.DataFrame([complaint(1, 1)])
+    found = iceberg(from_frames(frames, Settings(record="line"), as_of=AS_OF))
+    assert found.title() == "For each complaint 2.0 order lines went wrong: 50% were complained of"
+    assert found.plot().get_ylabel() == "Order lines that went wrong"

@@ -113,11 +113,10 @@ def test_the_first_complaint_of_a_month_may_be_of_a_later_order():
 
 def test_how_an_order_was_answered_is_told_as_in_recovery():
     days = {"opened_at": "2025-01-10", "first_response_at": "2025-01-10"}
-    resolved = {"first_response_at": None, "resolved_at": pd.Timestamp("2025-01-12 10:00")}
     told = [
         complaint(1, "O1") | days,
-        complaint(2, "O2") | resolved,
-        complaint(3, "O3", 2),
+        complaint(2, "O2") | {"resolved_at": "2025-01-12 10:00"},
+        complaint(3, "O3") | {"first_response_at": "2025-01-12 11:00"},
         complaint(4, "O4") | {"opened_at": None},
     ]
     orders = [order(number, "A", "2025-01-03", damaged=True) for number in range(1, 5)]
