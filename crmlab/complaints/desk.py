@@ -96,7 +96,8 @@ class Desk:
         """
         random = np.random.default_rng(seed)
         recent = self.daily[np.cumsum(self.daily[::-1])[::-1] <= MOST_REPLAYED]
-        recent = recent if len(recent) else self.daily[-1:]
+        # The last day on which cases came is always replayed, however many they were.
+        recent = recent if recent.any() else self.daily[np.flatnonzero(self.daily)[-1] :]
         weeks = -(-len(recent) // WEEK)
         first = random.integers(0, max(1, len(recent) - WEEK + 1), (drawn, weeks))
         places = (first[:, :, None] + np.arange(WEEK)).reshape(drawn, weeks * WEEK)[

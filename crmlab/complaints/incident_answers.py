@@ -40,7 +40,9 @@ class IncidentAnswers:
     frame : pandas.DataFrame
         A row per questionnaire: response_id, customer_id, answered_at, overall, weight, group (of
         `GROUPS`, or none), anchor (the time before which nothing had happened yet), orders_before
-        (in the 90 days before that; NaN where orders are not known).
+        (in the 90 days before that; NaN where orders are not known), and the columns of `match`.
+    match : tuple of str
+        Columns of the customers in which matched customers agree, as far as they are known.
     about : {"order", "customer"}
         Whether a questionnaire is about the very order that went wrong, or may be about any.
     faults : bool

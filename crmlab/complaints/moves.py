@@ -30,11 +30,17 @@ class Moves(NamedTuple):
     rows : pandas.DataFrame
         A row per move: case (row of the cases), origin, destination, back (to an earlier stage,
         and not after a reopening), owner_changed.
+    last : pandas.Series
+        The stage of the last event, by case.
+    owned : pandas.Index
+        The cases with an event whose owner is known.
     unknown, incomplete : int
         Events of no known complaint, and events without a time or a stage; they are left out.
     """
 
     rows: pd.DataFrame
+    last: pd.Series
+    owned: pd.Index
     unknown: int
     incomplete: int
 
@@ -76,7 +82,14 @@ def moves_of(crm: Workspace, known: Cases) -> Moves:
             & (np.minimum(owner[follows], owner[follows + 1]) >= 0),
         }
     )
-    return Moves(rows, int((complete & row.isna()).sum()), int((~complete).sum()))
+    last = pd.Series(stage, case)
+    return Moves(
+        rows,
+        last[~last.index.duplicated(keep="last")],
+        pd.Index(np.unique(case[owner >= 0])),
+        int((complete & row.isna()).sum()),
+        int((~complete).sum()),
+    )
 
 
 def _seen_before(case: NDArray[np.int64], flag: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -141,3 +154,27 @@ def first_exits(rows: pd.DataFrame, loop: tuple[str, str]) -> pd.Series:
     """
     out = rows[rows["origin"] == loop[0]].drop_duplicates("case")
     return out.set_index("case")["destination"].eq(loop[1])
+
+
+def not_yet_past(last: pd.Series, resolved: pd.Series, stage: str) -> pd.Series:
+    """Of each case that has not left a stage, whether it is in it or may still come to it.
+
+    Parameters
+    ----------
+    last : pandas.Series of str
+        The stage each case is in; missing where nothing is known of its steps.
+    resolved : pandas.Series of bool
+        Whether it is over; one opened again is not.
+    stage : str
+
+    Examples
+    --------
+    >>> last = pd.Series(["accept", "negotiate", "resolve", None, "accept"])
+    >>> over = pd.Series([False, False, True, False, True])
+    >>> not_yet_past(last, over, "negotiate").tolist()
+    [True, True, False, True, False]
+    """
+    order = (*ORDER, REOPEN)
+    place = order.index(stage)
+    beyond = last.isin(order[place + 1 :])
+    return ~(beyond | (resolved & (place < order.index("resolve"))))

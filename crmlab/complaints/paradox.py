@@ -77,8 +77,8 @@ def paradox(
         others_mean (of customers without an incident, matched), difference, difference_low,
         difference_high (points of 1 to 5), detectable (the smallest difference that would have
         been found four times in five), pairs (answers with an earlier one of the same customer,
-        before the incident), change (of these, less that of the matched others), change_low,
-        change_high.
+        before the incident, and such others to hold them against), change (of these, less that of
+        the matched others), change_low, change_high.
 
     Raises
     ------
@@ -136,6 +136,7 @@ def paradox(
         hours,
         days,
         found.match,
+        int((earlier.notna() & (frame["group"] == "well")).sum()),
         _balance(frame, classes),
         frame.loc[_pair(frame, "well"), ["group", "overall", "weight"]].join(classes),
         found,
@@ -261,5 +262,10 @@ def _balance(frame: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
             for each in (survey, weights)
         ]
         if np.isfinite(apart).any():
-            rows.append((name, *(float(np.nanmax(np.abs(one))) for one in apart)))
+            rows.append((name, *(_largest(one) for one in apart)))
     return pd.DataFrame(rows, columns=["characteristic", "before", "after"])
+
+
+def _largest(apart: Sequence[float]) -> float:
+    known = np.abs(apart)[~np.isnan(apart)]
+    return float(known.max()) if len(known) else np.nan

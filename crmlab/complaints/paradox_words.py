@@ -37,6 +37,8 @@ class Paradox(Result):
     days : int
     match : tuple of str
         Columns in which matched customers agree, besides orders before and half-year.
+    earlier : int
+        Answers of the well recovered with an earlier one of the same customer, before the incident.
     balance : pandas.DataFrame
         characteristic, before, after: the standardised difference of the well recovered from those
         without an incident; of a category the largest of any value.
@@ -54,6 +56,7 @@ class Paradox(Result):
     hours: float
     days: int
     match: tuple[str, ...]
+    earlier: int
     balance: pd.DataFrame
     units: pd.DataFrame
     answers: IncidentAnswers
@@ -236,6 +239,16 @@ class Paradox(Result):
 
     def _change(self) -> str:
         row = self._row("well")
+        if self.earlier and (row is None or not row["pairs"]):
+            return ngettext(
+                "{count} of the well recovered had also answered before the incident, but nobody "
+                "like them for whom nothing went wrong had, so nothing can be said of a change "
+                "within persons.",
+                "{count} of the well recovered had also answered before the incident, but nobody "
+                "like them for whom nothing went wrong had, so nothing can be said of a change "
+                "within persons.",
+                self.earlier,
+            ).format(count=number(self.earlier))
         if row is None or not row["pairs"]:
             return _(
                 "None of the well recovered had answered before the incident as well, so nothing "
@@ -248,6 +261,14 @@ class Paradox(Result):
             "satisfaction moved by {change} points against that of others in the same time.",
             int(row["pairs"]),
         ).format(pairs=number(row["pairs"]), change=_written(row, CHANGE))
+        alone = self.earlier - int(row["pairs"])
+        if alone:
+            more = ngettext(
+                "{count} more had, but nobody like them for whom nothing went wrong.",
+                "{count} more had, but nobody like them for whom nothing went wrong.",
+                alone,
+            ).format(count=number(alone))
+            said = f"{said} {more}"
         if np.isnan(row["change_low"]):
             return said + " " + _("They are too few for an interval.")
         if row["change_low"] > 0 or row["change_high"] < 0:

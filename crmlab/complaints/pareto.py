@@ -253,10 +253,25 @@ def _stays_first(amounts: Array, seed: int) -> Array:
     first = np.zeros(amounts.shape[1])
     parts = -(-RESAMPLES * len(amounts) // CELLS)
     for some in np.array_split(np.arange(RESAMPLES), min(RESAMPLES, parts)):
-        totals = (times_drawn(len(some), len(amounts), random) @ amounts).round(6)
-        most = totals == totals.max(axis=1, keepdims=True)
-        first += (most / most.sum(axis=1, keepdims=True)).sum(axis=0)
+        first += times_first(times_drawn(len(some), len(amounts), random) @ amounts)
     return np.asarray(first / RESAMPLES)
+
+
+def times_first(drawn: Array) -> Array:
+    """In how many of the draws each group has the most; ties are divided.
+
+    Parameters
+    ----------
+    drawn : numpy.ndarray, shape (draws, groups)
+
+    Examples
+    --------
+    >>> times_first(np.array([[5.0, 1.0, 2.0], [3.0, 3.0, 0.0]])).tolist()
+    [1.5, 0.5, 0.0]
+    """
+    totals = drawn.round(6)
+    most = totals == totals.max(axis=1, keepdims=True)
+    return np.asarray((most / most.sum(axis=1, keepdims=True)).sum(axis=0))
 
 
 def _shares_of(amounts: Array) -> Callable[[Array], tuple[Array, Array]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.language import _, money, ngettext, number, percent
+from crmlab.complaints.rates_words import listed
+from crmlab.language import _, money, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.groups import formats_of, group_name
@@ -187,11 +188,15 @@ class Pareto(Result):
 
     def _by_number(self) -> str:
         row = self.table.iloc[0]
-        said = _(
+        count = int(self.table["complaints"].sum())
+        said = ngettext(
+            "{complaints} complaint, {period}. The most frequent is {group} with {share}. "
+            "{intervals}",
             "{complaints} complaints, {period}. The most frequent is {group} with {share}. "
-            "{intervals}"
+            "{intervals}",
+            count,
         ).format(
-            complaints=number(self.table["complaints"].sum()),
+            complaints=number(count),
             period=self.context.period(),
             share=_share(row, ("share", "low", "high")),
             group=self._name(0),
@@ -260,7 +265,7 @@ class Pareto(Result):
             "cost_vital": _("80% of the cost is made up by {vital} of {groups} groups: {names}."),
         }
         return texts[flag].format(
-            vital=number(len(names)), groups=number(len(self.table)), names=_named(names)
+            vital=number(len(names)), groups=number(len(self.table)), names=listed(names, NAMED)
         )
 
     def _dearer(self) -> str:
@@ -281,7 +286,9 @@ class Pareto(Result):
             (apart[~dearer], _("Costs less than its number would suggest: {groups}.")),
         )
         return " ".join(
-            text.format(groups=_named([self._both_shares(row) for _index, row in rows.iterrows()]))
+            text.format(
+                groups=listed([self._both_shares(row) for _index, row in rows.iterrows()], NAMED)
+            )
             for rows, text in texts
             if len(rows)
         )
@@ -310,7 +317,7 @@ class Pareto(Result):
         return _(
             "Count and cost disagree on the order by more than chance would bring about. By "
             "number, but not by cost: {pairs}."
-        ).format(pairs=_named(named))
+        ).format(pairs=listed(named, NAMED))
 
     def _few(self) -> str:
         low = "low" if self.counted else "cost_part_low"
@@ -319,7 +326,7 @@ class Pareto(Result):
             return ""
         names = [group_name(self.by, name) for name in few[self.by]]
         return _("Too few customers for an interval or a comparison: {names}.").format(
-            names=_named(names)
+            names=listed(names, NAMED)
         )
 
     def _drawn(self) -> str:
@@ -371,16 +378,4 @@ def _bars(
 
 def _share(row: pd.Series, names: tuple[str, str, str]) -> str:
     value, low, high = (row[name] for name in names)
-    if np.isnan(low):
-        return percent(value)
-    return _("{share} ({low} to {high})").format(
-        share=percent(value), low=percent(low), high=percent(high)
-    )
-
-
-def _named(names: list[str]) -> str:
-    if len(names) <= NAMED:
-        return _("; ").join(names)
-    return _("{names} and {count} more").format(
-        names=_("; ").join(names[:NAMED]), count=number(len(names) - NAMED)
-    )
+    return with_interval(value, low, high, percent)

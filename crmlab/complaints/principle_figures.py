@@ -49,6 +49,7 @@ class Figures:
         kept = (known.promises == KEPT) & frame["reopened_at"].isna()
         self.kept_for_good = kept.to_numpy(float)
         self.handovers = frame["reassignments"].astype(float).to_numpy()
+        self.asked = known.record.required > 0
         self.full = known.record.required == known.record.filled
         self.hours, self.ended = self._waits(frame, waiting)
 
@@ -129,11 +130,12 @@ class Figures:
         due = self.known.values["timeliness"].trials[member].sum()
         times = self.handovers[member]
         times = times[np.isfinite(times)]
+        full = self.full[member & self.asked]
         return {
             "repeats": came_back,
             "expected_repeats": expected,
             "ratio": came_back / expected if expected else np.nan,
-            "complete_records": float(self.full[member].mean()),
+            "complete_records": float(full.mean()) if len(full) else np.nan,
             "handovers": float(times.mean()) if len(times) else np.nan,
             "kept_for_good": float(self.kept_for_good[member].sum() / due) if due else np.nan,
             "median_hours": self._median(member),

@@ -69,12 +69,15 @@ class Training(NamedTuple):
         Owners as clusters.
     odds_ratio : Estimate
         At equal severity, where it is known; NaN where it cannot be told.
+    at_equal_severity : bool
+        Whether the severity of any complaint is known.
     """
 
     trained: Estimate
     untrained: Estimate
     difference: Estimate
     odds_ratio: Estimate
+    at_equal_severity: bool
 
 
 class Judged(NamedTuple):
@@ -141,7 +144,7 @@ def judged(
             "",
         ),
         "recording": Values(kept.filled, kept.required, {}, ""),
-        "responsibility": _responsibility(frame, events if from_events else one_owner),
+        "responsibility": _responsibility(crm, frame, events if from_events else one_owner),
         "front_line": _flags(frame["first_contact_resolution"], "contact_not_known"),
         "timeliness": _timeliness(verdicts),
     }
@@ -165,10 +168,13 @@ def _flags(flags: pd.Series, reason: str) -> Values:
     return Values(hits.to_numpy(float), known.to_numpy(float), {reason: int((~known).sum())}, "")
 
 
-def _responsibility(frame: pd.DataFrame, one_owner: pd.Series) -> Values:
-    """Judged once it is resolved: an open complaint may still be handed on."""
+def _responsibility(crm: Workspace, frame: pd.DataFrame, one_owner: pd.Series) -> Values:
+    """Judged once it is resolved: an open complaint may still be handed on.
+
+    Where no resolution is recorded at all, every complaint is judged.
+    """
     done = frame["resolved_at"].notna() | later_known(frame, "resolved")
-    if not done.any():
+    if not done.any() and not crm.has("complaints", "resolved_at"):
         done = ~done
     found = _flags(one_owner.where(done), "owners_not_known")
     unknown = int((done & one_owner.isna()).sum())
@@ -226,8 +232,8 @@ def training(frame: pd.DataFrame, confidence: float) -> Training | None:
     -----
     An owner of whom no training is known counts as not trained. Owners are the clusters: what one
     owner can do is seen in all of their complaints. The odds ratio is that of a logistic regression
-    with a step for each severity. Who is sent to training is no matter of chance, so it is an
-    association.
+    with a step for each severity, and one for where it is not known. Who is sent to training is no
+    matter of chance, so it is an association.
     """
     known = frame["first_contact_resolution"].notna() & frame["owner"].notna()
     used = frame[known]
@@ -241,13 +247,16 @@ def training(frame: pd.DataFrame, confidence: float) -> Training | None:
         weighted.share(flags[~trained], clusters=owners[~trained], confidence=confidence),
         weighted.difference(flags, trained, ~trained, clusters=owners, confidence=confidence),
         _odds_ratio(used, trained, flags, owners, confidence),
+        bool(used["severity"].notna().any()),
     )
 
 
 def _odds_ratio(
     used: pd.DataFrame, trained: NDArray[np.bool_], flags: Array, owners: Array, confidence: float
 ) -> Estimate:
-    steps = pd.get_dummies(used["severity"], dtype=float).iloc[:, 1:]
+    # Missing is a step of its own: else it would count as the severity whose step is left out.
+    steps = pd.get_dummies(used["severity"], dummy_na=True, dtype=float)
+    steps = steps.loc[:, steps.any()].iloc[:, 1:]
     design = pd.DataFrame({"trained": trained.astype(float)}, index=used.index).join(steps)
     try:
         fit = ordered(design, flags, clusters=pd.factorize(owners)[0], confidence=confidence)

@@ -38,8 +38,9 @@ class Principles(Result):
     beside : pandas.DataFrame
         A row for all complaints and one per group: repeats (complaints whose cause came back),
         expected_repeats (if causes came as they do in general), ratio, complete_records (share of
-        records without a gap), handovers (mean), kept_for_good (promises kept if one opened again
-        counts as missed), median_hours (to the first answer, from the curve).
+        records without a gap, of those with a field that could be filled by now), handovers
+        (mean), kept_for_good (promises kept if one opened again counts as missed), median_hours
+        (to the first answer, from the curve).
     judged : Judged
         With `.repeats.by_cause` and `.record.by_field`.
     training : Training or None
@@ -287,7 +288,12 @@ class Principles(Result):
         )
         ratio = each.odds_ratio
         if ratio.value == ratio.value:
-            said = f"{said} " + _("At equal severity the odds ratio is {ratio}.").format(
+            told = (
+                _("At equal severity the odds ratio is {ratio}.")
+                if each.at_equal_severity
+                else _("The odds ratio is {ratio}; the severity of the complaints is not known.")
+            )
+            said = f"{said} " + told.format(
                 ratio=with_interval(*ratio[:3], lambda value: number(value, 2))
             )
         return f"{said} " + _("Who was trained was no draw, so this is an association.")

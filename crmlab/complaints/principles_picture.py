@@ -60,7 +60,8 @@ def _draw_panel(page: Principles, panel: Axes, name: str, groups: list[Any]) -> 
         panel.scatter(row["share"], place, color=colour, s=22, zorder=3)
     panel.axvline(page.overall.loc[name, "share"], color=charts.MUTED, linestyle="--", lw=1)
     panel.set_ylim(-0.6, len(groups) - 0.4)
-    low, high = drawn["low"].min(), drawn["high"].max()
+    # A group without an interval still has its point.
+    low, high = drawn[["low", "share"]].min().min(), drawn[["high", "share"]].max().max()
     if high != high:
         low, high = 0.0, 1.0
     ends = _round_ends(float(low), float(high))

@@ -34,7 +34,7 @@ from crmlab.complaints.steps import (
     within_sentence,
 )
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.groups import group_name
 from crmlab.show.result import (
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.sources import Workspace
 
-#: A median that the mixture changes by less than this share is called alike.
+#: A median that the mixture changes by no more than this share is called alike.
 ALIKE = 0.05
 #: Groups beyond so many are not drawn.
 MOST_DRAWN = 14
@@ -125,15 +125,21 @@ class Process(Result):
         apart = self.table[self.table["stands_out"].fillna(False).astype(bool)]
         if apart.empty:
             return _("{stage}: no group stands out").format(stage=stage_name(self.stage))
-        return _("{stage} takes {median} with {group}, {usual} with all").format(
+        first = apart.iloc[0]
+        said = (
+            _("{stage} takes {usual} with all; with {group} half of the cases are not through yet")
+            if np.isnan(first["median"])
+            else _("{stage} takes {median} with {group}, {usual} with all")
+        )
+        return said.format(
             stage=stage_name(self.stage),
-            group=group_name(self.by, apart.iloc[0][self.by]),
-            median=hours_words(apart.iloc[0]["median"]),
+            group=group_name(self.by, first[self.by]),
+            median=hours_words(first["median"]),
             usual=hours_words(self._row(self.stage)["median"]),
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        rows = min(len(self.table), MOST_DRAWN) if self.by else self.stages["stage"].nunique()
+        rows = len(self._drawn()) if self.by else self.stages["stage"].nunique()
         axes = charts.new_axes(ax, size=(charts.SIZE[0], 0.36 * rows + 2.0))
         if self.by:
             self._draw_groups(axes)
@@ -180,7 +186,7 @@ class Process(Result):
         )
 
     def _draw_groups(self, axes: Axes) -> None:
-        table = self.table.dropna(subset=["median"]).head(MOST_DRAWN)
+        table = self._drawn()
         places = np.arange(len(table))[::-1]
         low = table["median_low"].fillna(table["median"])
         high = table["median_high"].fillna(table["median"])
@@ -201,7 +207,7 @@ class Process(Result):
 
     def reading(self) -> str:
         found = (
-            [self._groups(), self._where()]
+            [self._groups(), self._not_drawn(), self._where()]
             if self.by
             else [self._where(), self._medians(), self._first_contact()]
         )
@@ -214,14 +220,18 @@ class Process(Result):
                 _("{group} {median}").format(
                     group=group_name(self.by, row[self.by]), median=median_words(row)
                 )
-                for _i, row in self.table.head(MOST_DRAWN).iterrows()
+                for _i, row in self._drawn().iterrows()
             ]
             return _("Dots with intervals, median hours of {stage}: {groups}.").format(
-                stage=within_sentence(self.stage), groups=_("; ").join(said)
+                stage=within_sentence(self.stage), groups=_("; ").join(said) or _("none")
             )
         return _("A bar for each stage, one after the other on an axis of hours. {stages}.").format(
             stages=self._listed(self._usual())
         )
+
+    def _drawn(self) -> pd.DataFrame:
+        """The groups that the picture shows."""
+        return self.table.dropna(subset=["median"]).head(MOST_DRAWN)
 
     # --- the words
 
@@ -261,11 +271,7 @@ class Process(Result):
         return f"{took} {self._share(row)}"
 
     def _share(self, row: pd.Series) -> str:
-        share = percent(row["share"])
-        if np.isfinite([row["low"], row["high"]]).all():
-            share = _("{value} ({low} to {high})").format(
-                value=share, low=percent(row["low"]), high=percent(row["high"])
-            )
+        share = with_interval(row["share"], row["low"], row["high"], percent)
         said = (
             _("{stage} took {share} of this, most of the time.")
             if row["share"] > 0.5
@@ -315,6 +321,23 @@ class Process(Result):
             "about among {groups} groups: {named}. They may have had other cases."
         ).format(stage=within_sentence(self.stage), groups=judged, named=_("; ").join(named))
 
+    def _not_drawn(self) -> str:
+        """Groups that the picture leaves out: without a median, and beyond so many."""
+        parts = []
+        known = int(self.table["median"].notna().sum())
+        without = len(self.table) - known
+        if without:
+            said = ngettext(
+                "The picture leaves out {count} group of whose cases half are not through yet.",
+                "The picture leaves out {count} groups of whose cases half are not through yet.",
+                without,
+            )
+            parts.append(said.format(count=number(without)))
+        if known > MOST_DRAWN:
+            said = _("The picture shows the {drawn} longest of {groups} medians.")
+            parts.append(said.format(drawn=number(MOST_DRAWN), groups=number(known)))
+        return " ".join(parts)
+
     def _first_contact(self) -> str:
         quick = self.stages[self.stages["way"] == "first_contact"].set_index("stage")
         if self.stage not in quick.index or np.isnan(quick.loc[self.stage, "median"]):
@@ -331,7 +354,7 @@ class Process(Result):
             median=hours_words(quick.loc[self.stage, "median"]),
         )
         own, mixed = self._row(self.stage)["median"], self.mixed[self.stage]
-        if not np.isfinite([own, mixed]).all() or abs(mixed / own - 1) < ALIKE:
+        if not np.isfinite([own, mixed]).all() or abs(mixed - own) <= ALIKE * own:
             return apart
         return (
             apart
@@ -435,9 +458,10 @@ def process(crm: Workspace, *, by: str | None = None, stage: str | None = None) 
         `.table` has a row per way and stage: way (usual: stage by stage; first_contact), stage,
         cases (that came to it), still_open (that are in it now), median, median_low, median_high,
         p90 (hours; NaN where not reached), mean_hours, share, low, high (of the mean time to the
-        resolution). With `by` a row per group, the longest median first: the column of `by`,
-        cases, still_open, median, median_low, median_high, p90, stands_out (from the others
-        together; missing where it has cases of fewer than five customers).
+        resolution). With `by` a row per group, the longest median first, and before all one that is
+        not reached: the column of `by`, cases, still_open, median, median_low, median_high, p90,
+        stands_out (from the others together; missing where it has cases of fewer than five
+        customers).
 
     Raises
     ------

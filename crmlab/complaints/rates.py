@@ -109,7 +109,7 @@ def complaint_rates(
     frame = found.frame.assign(both=found.frame["complaints"] + found.frame["suggestions"])
     main, other = ("both", "complaints") if suggestions else ("complaints", "both")
     rates = {
-        name: rate_of(_all(frame, found.by, own=found.own_orders), name, 0.0, confidence)
+        name: rate_of(_all(frame, own=found.own_orders), name, 0.0, confidence)
         for name in (main, other)
     }
     if found.by:
@@ -136,7 +136,7 @@ def complaint_rates(
     )
 
 
-def _all(frame: pd.DataFrame, by: str, *, own: bool) -> pd.DataFrame:
+def _all(frame: pd.DataFrame, *, own: bool) -> pd.DataFrame:
     """The cells of all groups together; orders that stand in every group count once."""
     if own:
         return frame

@@ -193,23 +193,30 @@ class ComplaintRates(Result):
 
     def _names(self, rows: pd.DataFrame, most: int) -> str:
         names = [group_name(self.by, value) for value in rows[self.by]]
-        return _listed(names, most)
+        return listed(names, most)
 
     def _overall(self) -> str:
+        count = int(self.overall.events)
         texts = {
-            False: _(
+            False: ngettext(
+                "{events} complaint on {orders} {records}, {period}: {rate} on 1,000 ({low} to "
+                "{high}). {intervals}",
                 "{events} complaints on {orders} {records}, {period}: {rate} on 1,000 ({low} to "
-                "{high}). {intervals}"
+                "{high}). {intervals}",
+                count,
             ),
-            True: _(
+            True: ngettext(
+                "{events} complaint or suggestion on {orders} {records}, {period}: {rate} on "
+                "1,000 ({low} to {high}). {intervals}",
                 "{events} complaints and suggestions on {orders} {records}, {period}: {rate} on "
-                "1,000 ({low} to {high}). {intervals}"
+                "1,000 ({low} to {high}). {intervals}",
+                count,
             ),
         }
         return texts[self.suggestions].format(
-            events=number(self.overall.events),
+            events=number(count),
             orders=number(self.overall.orders),
-            records=record_names(self.record),
+            records=_records(self.record, int(self.overall.orders)),
             period=self.context.period(),
             intervals=intervals_in_brackets(self.confidence),
             **_written(self.overall),
@@ -317,7 +324,7 @@ class ComplaintRates(Result):
             )
             for _index, row in rows.iterrows()
         ]
-        return _listed(parts, NAMED)
+        return listed(parts, NAMED)
 
     def _small(self) -> str:
         if "few" not in self.table or not self.table["few"].any():
@@ -340,10 +347,11 @@ class ComplaintRates(Result):
         ).format(groups=self._names(small, NAMED))
 
     def _not_drawn(self) -> str:
-        if len(self.table) <= DRAWN:
+        known = int(self.table["per_1000"].notna().sum())
+        if known <= DRAWN:
             return ""
         return _("The picture shows the highest {half} and the lowest {half} of {groups}.").format(
-            half=number(DRAWN // 2), groups=number(len(self.table))
+            half=number(DRAWN // 2), groups=number(known)
         )
 
     def _often(self) -> str:
@@ -382,6 +390,13 @@ class ComplaintRates(Result):
         )
 
 
+def _records(record: str, count: int) -> str:
+    """What so many rows of the orders are called."""
+    if record == "line":
+        return ngettext("order line", "order lines", count)
+    return ngettext("order", "orders", count)
+
+
 def _per_1000(value: float) -> str:
     return number(value * PER, 1)
 
@@ -395,7 +410,14 @@ def _written(rate: Rate) -> dict[str, str]:
     }
 
 
-def _listed(names: list[str], most: int) -> str:
+def listed(names: list[str], most: int) -> str:
+    """Names one after the other; of more than so many the first, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["A", "B", "C"], 2)
+    'A; B and 1 more'
+    """
     if len(names) <= most:
         return _("; ").join(names)
     return _("{names} and {count} more").format(

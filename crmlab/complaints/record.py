@@ -127,7 +127,7 @@ def _check(frame: pd.DataFrame, fields: pd.DataFrame) -> None:
             )
         )
     steps = [step for step in STEPS if step not in ("due", "reopened")]
-    wrong = sorted(set(fields["known_by"]) - set(steps))
+    wrong = sorted(set(fields["known_by"]) - set(steps), key=str)
     if wrong:
         raise CrmlabError(
             _("known_by = {values} is none of the steps: {names}.").format(
@@ -135,7 +135,7 @@ def _check(frame: pd.DataFrame, fields: pd.DataFrame) -> None:
             )
         )
     allowed = [name for name in model.table("complaints").names if name in frame]
-    wrong = sorted(set(fields["field"]) - set(allowed))
+    wrong = sorted(set(fields["field"]) - set(allowed), key=str)
     if wrong:
         raise CrmlabError(
             _("field = {values} is none of: {names}.").format(

@@ -131,12 +131,14 @@ class Recovery(Result):
         )
 
     def _asked(self) -> str:
+        if self.overall["complaints"] == 1:
+            return _("The only complaint is known to have ended with a rating by the customer.")
         said = ngettext(
-            "Of {complaints} complaint, {answers} ({share}) are known to have ended with a rating "
+            "Of {complaints} complaints, {answers} ({share}) is known to have ended with a rating "
             "by the customer; what the others would say nobody knows.",
             "Of {complaints} complaints, {answers} ({share}) are known to have ended with a rating "
             "by the customer; what the others would say nobody knows.",
-            int(self.overall["complaints"]),
+            int(self.overall["answers"]),
         ).format(
             complaints=number(self.overall["complaints"]),
             answers=number(self.overall["answers"]),

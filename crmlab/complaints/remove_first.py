@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlab.complaints.pareto import times_first
 from crmlab.complaints.remove_first_words import RemoveFirst
 from crmlab.complaints.repeats import repeats
 from crmlab.complaints.savings import FAULT_OF, PARTS, Found, causes_of, draws
@@ -65,10 +66,10 @@ def remove_first(
         `.table` has a row per cause, the largest saving first: cause, customers, complaints,
         yearly, yearly_low, yearly_high (complaints of a coming year if nothing changes),
         handling_saved, compensation_saved, margin_saved (those known), saved, saved_low,
-        saved_high, first_share (share of draws in which it is first), direct_first (the same by
-        handling and compensation alone), repeats, repeats_often; with `costs` also remedy_cost,
-        net, net_low, net_high, and then the largest net is first. A cause of fewer than five
-        customers has no interval.
+        saved_high, first_share (share of draws in which it is first; a tie is divided),
+        direct_first (the same by handling and compensation alone), repeats, repeats_often; with
+        `costs` also remedy_cost, net, net_low, net_high, and then the largest net is first. A cause
+        of fewer than five customers has no interval.
 
     Raises
     ------
@@ -82,14 +83,14 @@ def remove_first(
     Notes
     -----
     Complaints of a year are complaints per order of the whole data times the orders of the last 365
-    days; without orders, complaints per day times 365. Their interval is exact Poisson on the
-    effective number, customers being unlike (`crmlab.stats.clustered.rate`). Money is that number
-    times the mean cost of a complaint of which it is known. The margin lost is an estimate under
-    assumptions: the orders that came after a month with an incident of this cause, complained of or
-    not, would have been 1/ratio times as many, the ratio being that of `after_incidents`, each
-    worth the customer's mean margin; later months are not counted. Customers are drawn with
-    replacement, and with each draw the ratios from their normal approximation; intervals are
-    percentiles.
+    days; without orders that have a day, complaints per day times 365. Their interval is exact
+    Poisson on the effective number, customers being unlike (`crmlab.stats.clustered.rate`). Money
+    is that number times the mean cost of a complaint of which it is known. The margin lost is an
+    estimate under assumptions: the orders that came after a month with an incident of this cause,
+    complained of or not, would have been 1/ratio times as many, the ratio being that of
+    `after_incidents`, each worth the customer's mean margin; later months are not counted.
+    Customers are drawn with replacement, and with each draw the ratios from their normal
+    approximation; intervals are percentiles.
 
     References
     ----------
@@ -233,6 +234,5 @@ def _with_interval(
 
 
 def _first(drawn: Array) -> Array:
-    """In which share of the draws each cause is first."""
-    first = drawn.round(6).argmax(axis=1)
-    return np.bincount(first, minlength=drawn.shape[1]) / len(drawn)
+    """In which share of the draws each cause is first; ties are divided."""
+    return times_first(drawn) / len(drawn)

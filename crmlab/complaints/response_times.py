@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.complaints.steps import end_of, hours_words
 from crmlab.complaints.waits import CONFIDENCE, FEWEST, To, Waits, curve_of, summary, waits
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, ngettext, number, percent
+from crmlab.language import _, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.columns import shown
 from crmlab.show.groups import group_name
@@ -89,9 +90,7 @@ class ResponseTimes(Result):
         ends = self._extremes()
         if ends is None:
             if self.by and self.chance == self.chance:
-                return _("{event}: no group waits longer by more than chance").format(
-                    event=_events()[self.to]
-                )
+                return self._no_extremes()
             return _("{event}: half within {median}, nine in ten within {late}").format(
                 event=_events()[self.to],
                 median=_hours(self.overall["median_hours"]),
@@ -100,9 +99,9 @@ class ResponseTimes(Result):
         slow, fast = ends
         return _("{event}, median: {slowest} {slow}, {fastest} {fast}").format(
             event=_events()[self.to],
-            slow=_hours(slow["median_hours"]),
+            slow=_median(slow["median_hours"]),
             slowest=group_name(self.by, slow[self.by]),
-            fast=_hours(fast["median_hours"]),
+            fast=_median(fast["median_hours"]),
             fastest=group_name(self.by, fast[self.by]),
         )
 
@@ -110,11 +109,29 @@ class ResponseTimes(Result):
         """The slowest and the fastest of the groups that differ from the others."""
         if not self.by or not self.chance < 1 - CONFIDENCE:
             return None
-        known = self.table.dropna(subset=["median_hours", "stands_out"])
-        if len(known) < 2 or known["median_hours"].nunique() < 2:
+        apart = self._apart()
+        if apart["median_hours"].nunique(dropna=False) < 2:
             return None
-        waiting = known.sort_values("median_hours", kind="stable")
-        return waiting.iloc[-1], waiting.iloc[0]
+        # The slowest first, as in the table; a median not reached is the slowest.
+        return apart.iloc[0], apart.iloc[-1]
+
+    def _apart(self) -> pd.DataFrame:
+        return self.table[self.table["stands_out"].fillna(False).astype(bool)]
+
+    def _no_extremes(self) -> str:
+        """The title where no two groups can be named as the slowest and the fastest."""
+        apart, group, median = self._apart(), "", ""
+        if not self.chance < 1 - CONFIDENCE:
+            said = _("{event}: no group waits longer by more than chance")
+        elif apart.empty:
+            said = _("{event}: the groups differ, but no single one from all others together")
+        elif len(apart) > 1:
+            said = _("{event}: the groups differ, but not in the median")
+        else:
+            said = _("{event}: {group} differs from the others, median: {median}")
+            group = group_name(self.by, apart.iloc[0][self.by])
+            median = _median(apart.iloc[0]["median_hours"])
+        return said.format(event=_events()[self.to], group=group, median=median)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         axes = charts.new_axes(ax)
@@ -255,7 +272,7 @@ class ResponseTimes(Result):
                 "The groups differ no more than chance may bring about (log-rank test, complaints "
                 "of a customer as a cluster, probability {chance})."
             ).format(chance=chance)
-        apart = self.table[self.table["stands_out"].fillna(False).astype(bool)]
+        apart = self._apart()
         said = _(
             "The groups differ by more than chance would bring about (log-rank test, complaints of "
             "a customer as a cluster, probability {chance}). They differ in other things too, so "
@@ -266,7 +283,7 @@ class ResponseTimes(Result):
         names = [
             _("{group} {median} ({share} within the target)").format(
                 group=group_name(self.by, row[self.by]),
-                median=_hours(row["median_hours"]),
+                median=_median(row["median_hours"]),
                 share=percent(row["share"]),
             )
             for _index, row in apart.iterrows()
@@ -287,6 +304,14 @@ class ResponseTimes(Result):
             return ""
         known, row = self.overall["complaints"], self.overall
         within = row["share"] * known
+        if within != within:
+            return ngettext(
+                "{count} complaint was left out: a later step is known, so it is not waiting, but "
+                "not when this one was taken.",
+                "{count} complaints were left out: a later step is known, so they are not waiting, "
+                "but not when this one was taken.",
+                self.found.unknown,
+            ).format(count=number(self.found.unknown))
         return ngettext(
             "{count} complaint was left out: a later step is known, so it is not waiting, but not "
             "when this one was taken. Had it been late or in time, the share within {target} would "
@@ -405,11 +430,11 @@ def response_times(
         table, chance = _by_group(frame, parts, by, hours)
     drawn = sorted(parts, key=lambda part: -len(part[1]))[:SHOWN]
     curves = [(name, curve_of(part, CONFIDENCE)) for name, part in drawn]
-    # The fastest first, as the curves lie.
-    curves.sort(key=lambda part: quantile(part[1]).value)
+    # The fastest first, as the curves lie; one that does not reach the median last.
+    curves.sort(key=lambda part: np.nan_to_num(quantile(part[1]).value, nan=np.inf))
     counts = ["complaints", "open"]
     table[counts] = table[counts].astype("int64")
-    fresh = frame[frame["opened_at"] >= _day_after(crm) - pd.Timedelta(days=RECENT)]
+    fresh = frame[frame["opened_at"] >= end_of(crm) - pd.Timedelta(days=RECENT)]
     return ResponseTimes(
         table,
         Context.of(crm),
@@ -422,10 +447,6 @@ def response_times(
         pd.Series(summary(fresh, hours, CONFIDENCE) if len(fresh) else {}, dtype=float),
         found,
     )
-
-
-def _day_after(crm: Workspace) -> pd.Timestamp:
-    return pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
 
 
 def _by_group(
@@ -464,35 +485,51 @@ def _events() -> dict[str, str]:
 
 
 def _hours(value: float) -> str:
+    """A time in hours, or in minutes where it is less than one."""
     if value != value:
         return _("a time not reached")
-    return ngettext("{hours} hour", "{hours} hours", 1 if value == 1 else 2).format(
-        hours=number(value, _digits(value))
+    return hours_words(value) if value < 1 else _in_hours(value, _digits(value))
+
+
+def _in_hours(value: float, digits: int) -> str:
+    return ngettext("{hours} hour", "{hours} hours", 1 if value == 1 and not digits else 2).format(
+        hours=number(value, digits)
     )
 
 
-def _digits(value: float) -> int:
-    return 0 if value >= 100 or value == round(value) else 1
+def _median(value: float) -> str:
+    """A median where the sentence does not begin with "half within"."""
+    return _("not reached by half of them") if value != value else _hours(value)
+
+
+def _digits(*values: float) -> int:
+    """Digits after the point: none for large or for whole hours; the first decides on large."""
+    return int(values[0] < 100 and any(value != round(value) for value in values))
 
 
 def _span(row: pd.Series, name: str) -> str:
-    """A time in hours with its interval, whose upper end may not be reached."""
+    """A time with its interval in one unit, with one number of digits.
+
+    The upper end may not be reached.
+    """
     value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
     if low != low:
         return _hours(value)
     if high != high:
         return _("{value} (from {low})").format(value=_hours(value), low=_hours(low))
-    digits = _digits(value)
+    if (low < 1) != (high < 1):
+        return with_interval(value, low, high, _hours)
+    if high < 1:
+        said, low, high, digits = _hours(value), 60 * low, 60 * high, 0
+    else:
+        digits = _digits(value, low, high)
+        said = _in_hours(value, digits)
     return _("{value} ({low} to {high})").format(
-        value=_hours(value), low=number(low, digits), high=number(high, digits)
+        value=said, low=number(low, digits), high=number(high, digits)
     )
 
 
 def _share(row: pd.Series) -> str:
     if row["share"] != row["share"]:
         return _("not known, as the curve does not get so far")
-    if row["low"] != row["low"]:
-        return percent(row["share"])
-    return _("{value} ({low} to {high})").format(
-        value=percent(row["share"]), low=percent(row["low"]), high=percent(row["high"])
-    )
+    return with_interval(row["share"], row["low"], row["high"], percent)

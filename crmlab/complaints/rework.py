@@ -12,7 +12,7 @@ from crmlab.complaints import rework_picture
 from crmlab.complaints.cases import Cases, cases
 from crmlab.complaints.clusters import clusters
 from crmlab.complaints.durations import hours_between
-from crmlab.complaints.moves import first_exits, main_loop, move_table, moves_of
+from crmlab.complaints.moves import first_exits, main_loop, move_table, moves_of, not_yet_past
 from crmlab.complaints.steps import (
     CONFIDENCE,
     end_of,
@@ -21,7 +21,7 @@ from crmlab.complaints.steps import (
     within_sentence,
 )
 from crmlab.errors import CrmlabError, NotEnoughData
-from crmlab.language import _, money, ngettext, number, percent
+from crmlab.language import _, money, ngettext, number, percent, with_interval
 from crmlab.show import charts
 from crmlab.show.result import (
     Context,
@@ -58,7 +58,8 @@ class Rework(Result):
         Of cases not resolved at first contact that have left the first stage of the loop: cases,
         back, share, low, high.
     waiting : int
-        Cases not resolved at first contact that have not left it yet, and do not count.
+        Cases not resolved at first contact that are in it, or have not come to it yet, and do not
+        count.
     costs : pandas.DataFrame
         What a loop takes: a row for hours (from opening to resolution) and minutes (of work) where
         they are known, with back and others (means), difference, low, high, cases (that went
@@ -144,9 +145,12 @@ class Rework(Result):
             return _("No case has left {origin} so far, so none can have gone back.").format(
                 origin=self._ends()["origin"]
             )
-        said = _(
+        said = ngettext(
+            "Of {cases} case that was not resolved at first contact and has left {origin}, {back} "
+            "first went back to {destination}: {share}. {intervals}",
             "Of {cases} cases that were not resolved at first contact and have left {origin}, "
-            "{back} first went back to {destination}: {share}. {intervals}"
+            "{back} first went back to {destination}: {share}. {intervals}",
+            int(self.looped["cases"]),
         ).format(
             cases=number(self.looped["cases"]),
             back=number(self.looped["back"]),
@@ -167,18 +171,30 @@ class Rework(Result):
         )
 
     def _cost(self, row: pd.Series) -> str:
-        said = (
+        bare = np.isnan(row["low"])
+        hours = (
             _(
+                "Cases that went back took {back} hours to their resolution, those that did not "
+                "{others}: a difference of {difference} hours."
+            )
+            if bare
+            else _(
                 "Cases that went back took {back} hours to their resolution, those that did not "
                 "{others}: a difference of {difference} hours ({low} to {high})."
             )
-            if row["what"] == "hours"
+        )
+        minutes = (
+            _(
+                "Of minutes of work they took {back}, the others {others}: a difference of "
+                "{difference} minutes."
+            )
+            if bare
             else _(
                 "Of minutes of work they took {back}, the others {others}: a difference of "
                 "{difference} minutes ({low} to {high})."
             )
         )
-        found = said.format(
+        found = (hours if row["what"] == "hours" else minutes).format(
             **{
                 name: number(row[name], 1)
                 for name in ("back", "others", "difference", "low", "high")
@@ -189,7 +205,9 @@ class Rework(Result):
     @staticmethod
     def _likeness(row: pd.Series) -> str:
         if np.isnan(row["low"]):
-            return _("There are too few of them for an interval.")
+            return _(
+                "An interval cannot be given: they are cases of too few customers, or do not vary."
+            )
         matched = (
             _("The others are weighted to be alike in severity.")
             if row["severity"]
@@ -224,9 +242,12 @@ class Rework(Result):
             return _(
                 "No case was resolved {days} days ago or more, so reopenings cannot be judged."
             ).format(days=number(self.days))
-        said = _(
+        said = ngettext(
+            "Of {cases} case resolved at least {days} days before the end, {reopened} was opened "
+            "again within {days} days: {share}.",
             "Of {cases} cases resolved at least {days} days before the end, {reopened} were opened "
-            "again within {days} days: {share}."
+            "again within {days} days: {share}.",
+            int(row["cases"]),
         ).format(
             cases=number(row["cases"]),
             days=number(self.days),
@@ -251,8 +272,10 @@ class Rework(Result):
         row = self.handed
         if row.empty:
             return ""
-        return _(
-            "Handed on to another owner: {share} of {cases} cases; more than once: {repeated}."
+        return ngettext(
+            "Handed on to another owner: {share} of {cases} case; more than once: {repeated}.",
+            "Handed on to another owner: {share} of {cases} cases; more than once: {repeated}.",
+            int(row["cases"]),
         ).format(share=_share(row), cases=number(row["cases"]), repeated=number(row["repeated"]))
 
     def _left_out(self) -> str:
@@ -278,9 +301,7 @@ class Rework(Result):
 
 
 def _share(row: pd.Series) -> str:
-    return _("{value} ({low} to {high})").format(
-        value=percent(row["share"]), low=percent(row["low"]), high=percent(row["high"])
-    )
+    return with_interval(row["share"], row["low"], row["high"], percent)
 
 
 @measure(
@@ -360,7 +381,7 @@ def rework(crm: Workspace, *, days: int = 14) -> Rework:
         Context.of(crm),
         loop,
         _shares(exits, customers[exits.index], "back"),
-        int(further.sum()) - len(exits),
+        int((further & _waiting(known.frame, moves, exits, loop[0])).sum()),
         _costs(known.frame, back, further, customers),
         float(crm.settings.activity_costs.get("complaint.minute", np.nan)),
         _reopened(crm, known.frame, customers, days),
@@ -368,6 +389,13 @@ def rework(crm: Workspace, *, days: int = 14) -> Rework:
         _handed(crm, known.frame, moves, customers),
         _exclusions(known, moves),
     )
+
+
+def _waiting(frame: pd.DataFrame, moves: Moves, exits: pd.Series, stage: str) -> NDArray[np.bool_]:
+    """Whether each case may still leave the stage for the first time."""
+    over = frame["resolved_at"].notna() & frame["reopened_at"].isna()
+    waits = not_yet_past(moves.last.reindex(frame.index), over, stage)
+    return (waits & ~frame.index.isin(exits.index)).to_numpy()
 
 
 def _shares(flags: pd.Series, customers: NDArray[np.int64], name: str) -> pd.Series:
@@ -439,11 +467,15 @@ def _handed(
     if crm.has("complaints", "reassignments"):
         times = frame["reassignments"].astype("Float64")
     elif crm.has("complaint_events", "owner"):
+        # A case of one step has no move, and was handed on to nobody.
         counted = moves.rows.groupby("case")["owner_changed"].sum()
+        counted = counted.reindex(moves.owned, fill_value=0)
         times = counted.reindex(frame.index).astype("Float64")
     else:
         return pd.Series(dtype=float)
     given = times.notna().to_numpy()
+    if not given.any():
+        return pd.Series(dtype=float)
     found = _shares(times[given] > 0, customers[given], "handed_on")
     return pd.concat([found, pd.Series({"repeated": (times[given] > 1).sum()})])
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Half the width of a box, and half its height, where stages are one apart.
 HALF_WIDTH, HALF_HEIGHT = 1.0, 0.27
-#: So many of the rarest moves are not drawn.
+#: So many moves at most are drawn, the commonest.
 MOST_DRAWN = 14
 
 

@@ -56,7 +56,7 @@ class Causes:
         For ``"handling"`` and ``"compensation"`` the money, and the complaints of which it is
         known. Without the parts that are not known at all.
     exposure : numpy.ndarray, shape (customers,)
-        Orders, or days where there are no orders.
+        Orders, or days where there are no orders with a day.
     year : float
         Orders of a year, or days.
     by_orders : bool
@@ -133,8 +133,6 @@ class Found:
     causes : Causes
     frame : pandas.DataFrame
         The complaints with a cause, as of `cases`.
-    without_cause : int
-        Complaints whose cause is not given.
     exclusions : tuple of Exclusion
     part : str
         What the customers are a sample of, in words; empty if they are all.
@@ -142,7 +140,6 @@ class Found:
 
     causes: Causes
     frame: pd.DataFrame
-    without_cause: int
     exclusions: tuple[Exclusion, ...]
     part: str
 
@@ -166,7 +163,8 @@ def causes_of(crm: Workspace, faults: Mapping[str, str]) -> Found:
     NotEnoughData
         If no complaint has a cause.
     """
-    by_orders = crm.has("orders", "customer_id")
+    # Orders without a day say nothing of how many there are in a year.
+    by_orders = crm.has("orders", "customer_id", "ordered_at")
     workspace, part = some_customers(crm) if by_orders else (crm, "")
     found = cases(workspace, suggestions=False)
     frame = found.frame[found.frame["cause"].notna()].reset_index(drop=True)
@@ -211,7 +209,7 @@ def causes_of(crm: Workspace, faults: Mapping[str, str]) -> Found:
     if unknown:
         why = _("margin of their orders not known, from the margin lost later")
         exclusions = (*exclusions, Exclusion.of_customers(why, unknown))
-    return Found(causes, frame, without, exclusions, part)
+    return Found(causes, frame, exclusions, part)
 
 
 @dataclass(frozen=True)

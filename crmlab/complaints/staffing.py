@@ -167,9 +167,12 @@ class Staffing(Result):
         return self.table.set_index("staff", drop=False).loc[self.needed]
 
     def _work(self) -> str:
-        return _(
+        return ngettext(
+            "{cases} case came in {hours} working hours, {rate} an hour, and kept somebody busy "
+            "for {minutes} minutes: work for {load} people.",
             "{cases} cases came in {hours} working hours, {rate} an hour, and each kept somebody "
-            "busy for {minutes} minutes: work for {load} people."
+            "busy for {minutes} minutes: work for {load} people.",
+            self.desk.cases,
         ).format(
             cases=number(self.desk.cases),
             hours=number(len(self.desk.daily) * self.desk.hours_per_day),
@@ -347,8 +350,9 @@ def staffing(
     -----
     The interval of the number of people is that of the numbers which histories of the same length
     would have asked for, with weeks of five working days drawn with replacement: a week's burst
-    stays together. Whether somebody who is free begins at once, and is never ill, the model does
-    not ask; nor does it know of work on a case that comes in pieces.
+    stays together. A history in which nothing comes keeps the promise with whoever is there, and
+    counts as one in which all was begun in time. Whether somebody who is free begins at once, and
+    is never ill, the model does not ask; nor does it know of work on a case that comes in pieces.
 
     References
     ----------
@@ -403,7 +407,7 @@ def _table(
 ) -> tuple[pd.DataFrame, tuple[int, int, int]]:
     """A row per number of people, and how many are needed, with the interval."""
     runs = desk.histories(ACTUAL, DRAWN, seed)
-    cases_of = np.maximum(runs.counts, 1)
+    cases_of, nothing_came = np.maximum(runs.counts, 1), runs.counts == 0
     rows: list[dict[str, Any]] = []
     shares: list[NDArray[np.float64]] = []
     tail = (1 - confidence) / 2
@@ -411,6 +415,7 @@ def _table(
     while True:
         waits = waits_of(runs, staff)
         in_time = np.round((waits <= within + 1e-9).sum(axis=0) / cases_of, 9)
+        in_time[nothing_came] = 1.0  # no case, so none for which the promise was broken
         low, high = np.quantile(in_time[ACTUAL:], [tail, 1 - tail])
         formula = desk.formula(staff)
         rows.append(

@@ -13,7 +13,7 @@ from crmlab.complaints.steps import promise_words
 from crmlab.language import _, money, ngettext, number, percent
 from crmlab.show import charts
 from crmlab.show.result import require
-from crmlab.stats.replay import waits_of
+from crmlab.stats.replay import Runs, waits_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,12 +47,13 @@ class Desks:
         self.desk = desk
         # Those that staffing() replays, so that the two say the same.
         runs = desk.histories(ACTUAL, DRAWN, seed)
+        actual = Runs(runs.come[:, :ACTUAL], runs.lasts[:, :ACTUAL], runs.counts[:ACTUAL])
         first = max(1, int(np.floor(desk.load)))
         self.hours = np.linspace(0, LONGEST, int(LONGEST / STEP) + 1)
         self.staff: list[int] = []
         shares: list[NDArray[np.float64]] = []
         for staff in range(first, first + MOST_MORE):
-            waits = waits_of(runs, staff)[:, :ACTUAL]
+            waits = waits_of(actual, staff)
             waits = np.sort(waits[np.isfinite(waits)])
             within = np.searchsorted(waits, self.hours + 1e-9, side="right")
             self.staff.append(staff)

@@ -137,7 +137,10 @@ def by_group(
         few = len(np.unique(customers[inside])) < FEWEST or np.isnan(middle)
         chances.append(np.nan if few else _chance(longer, inside, customers))
     table = pd.DataFrame(rows).assign(stands_out=holding(chances, 1 - CONFIDENCE))
-    return table.sort_values("median", ascending=False, kind="stable", ignore_index=True)
+    # A median not reached is the longest.
+    return table.sort_values(
+        "median", ascending=False, kind="stable", na_position="first", ignore_index=True
+    )
 
 
 def _chance(longer: pd.Series, inside: NDArray[np.bool_], customers: NDArray[np.int64]) -> float:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlab.complaints.durations import HOUR, hours_between
+from crmlab.complaints.times import later_known
 from crmlab.language import _, current_language, number
 from crmlab.stats.clustered import Estimate
 from crmlab.stats.survival import influence, kaplan_meier, quantile
@@ -63,7 +64,7 @@ def spans(frame: pd.DataFrame, steps: list[Step], now: pd.Timestamp) -> dict[str
     Parameters
     ----------
     frame : pandas.DataFrame
-        A row per case, with the columns of the steps.
+        A row per case, as `cases` gives it.
     steps : list of Step
     now : pandas.Timestamp
         Until when cases were watched.
@@ -73,16 +74,16 @@ def spans(frame: pd.DataFrame, steps: list[Step], now: pd.Timestamp) -> dict[str
     dict of str to pandas.DataFrame
         Per stage a row per case: hours (until `now` where the case is in the stage still; NaN
         where it was never in it, or its time is not known), ended, still_open, whole_days,
-        impossible (the end lies before the start) and untimed (one of the two ends was not
-        written down).
+        impossible (the end lies before the start) and untimed (one of its two ends, or both, not
+        written down though it is over).
     """
     found = {}
-    for place, (stage, start, end) in enumerate(steps):
-        later = frame[[step.end for step in steps[place + 1 :]]].notna().any(axis=1)
+    for stage, start, end in steps:
+        later = later_known(frame, end.removesuffix("_at"))
         begun, ended = frame[start].notna(), frame[end].notna()
         span = hours_between(frame[start], frame[end])
         waits = begun & ~ended & ~later & (frame[start] <= now)
-        untimed = (begun & ~ended & later) | (~begun & ended)
+        untimed = (~ended & later) | (~begun & ended)
         hours = span["hours"].where(~waits, (now - frame[start]) / HOUR)
         found[stage] = span.assign(
             hours=hours, ended=hours.notna() & ended, still_open=waits, untimed=untimed

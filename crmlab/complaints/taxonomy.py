@@ -51,8 +51,8 @@ class Taxonomy(Result):
 
     Attributes
     ----------
-    complaints, customers : int
-        All complaints and suggestions, and the customers they come from.
+    complaints : int
+        All complaints and suggestions.
     problems : crmlab.stats.clustered.Estimate
         Share of the six after-sale problems in all complaints and suggestions.
     several : mapping of str to sequence of str
@@ -66,7 +66,6 @@ class Taxonomy(Result):
     measure = "complaints.taxonomy"
 
     complaints: int
-    customers: int
     problems: clustered.Estimate
     several: Mapping[str, Sequence[str]]
     anonymous: int
@@ -78,6 +77,8 @@ class Taxonomy(Result):
         if rows.empty:
             rows = self.table[self.table["cause"].notna() & ~self.table["cause"].eq(ALL)]
             rows = rows.sort_values("complaints", ascending=False, kind="stable")
+        if rows.empty:
+            return _("Of no complaint is the kind or the cause given")
         name = self._name(rows.iloc[0])
         return _("{group}: {share} of all complaints and suggestions").format(
             group=name, share=percent(rows["share"].iloc[0])
@@ -171,15 +172,19 @@ class Taxonomy(Result):
         kinds = self._kinds()
         known = kinds.dropna(subset=["kind"])
         if known.empty:
-            return _("{count} complaints and suggestions, {period}; no kind is given.").format(
-                count=number(self.complaints), period=self.context.period()
-            )
+            return ngettext(
+                "{count} complaint or suggestion, {period}; no kind is given.",
+                "{count} complaints and suggestions, {period}; no kind is given.",
+                self.complaints,
+            ).format(count=number(self.complaints), period=self.context.period())
         named = [
             _("{group} {share}").format(group=self._name(row), share=_written(row))
             for _index, row in known.iterrows()
         ]
-        return _(
-            "{count} complaints and suggestions, {period}. By kind: {groups}. {intervals}"
+        return ngettext(
+            "{count} complaint or suggestion, {period}. By kind: {groups}. {intervals}",
+            "{count} complaints and suggestions, {period}. By kind: {groups}. {intervals}",
+            self.complaints,
         ).format(
             count=number(self.complaints),
             period=self.context.period(),
@@ -188,8 +193,11 @@ class Taxonomy(Result):
         )
 
     def _suggestions(self) -> str:
-        own = self._kinds()
-        count = int(own.loc[own["kind"].eq(SUGGESTION).fillna(False), "complaints"].sum())
+        own = self.table
+        # As in `cases`: where the kind is not given the cause tells.
+        told = own["kind"].where(own["cause"].eq(ALL).fillna(False))
+        told = told.fillna(own["cause"].where(own["kind"].isna()))
+        count = int(own.loc[told.eq(SUGGESTION).fillna(False), "complaints"].sum())
         if not count:
             return ""
         return ngettext(
@@ -334,7 +342,6 @@ def taxonomy(crm: Workspace, *, confidence: float = 0.95) -> Taxonomy:
         table,
         Context.of(crm),
         len(frame),
-        int(frame["customer_id"].nunique()),
         _share(problems, sizes, confidence),
         _several(frame),
         int(frame["customer_id"].isna().sum()),

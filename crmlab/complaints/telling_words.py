@@ -39,7 +39,7 @@ class TellingWords(Result):
 
     Attributes
     ----------
-    label, features : str
+    label : str
     texts : int
     small : tuple of str
         Labels with too few texts or wordings, whose words are not listed.
@@ -49,7 +49,6 @@ class TellingWords(Result):
     measure = "complaints.telling_words"
 
     label: str
-    features: Features
     texts: int
     small: tuple[str, ...]
     left_out: tuple[Exclusion, ...]
@@ -204,7 +203,7 @@ def telling_words(
     small = tuple(name for name in order if not enough[name])
     return TellingWords(
         table.rename(columns={"label": label}),
-        Context.of(crm), label, features, len(frame), small, held.left_out,
+        Context.of(crm), label, len(frame), small, held.left_out,
     )  # fmt: skip
 
 

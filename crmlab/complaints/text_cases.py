@@ -27,8 +27,8 @@ class Texts:
     ----------
     frame : pandas.DataFrame
         A row per complaint: complaint_id, customer (a number; one of its own where the customer is
-        not known), text, plain (the text in half-width and small letters) and recorded (the label
-        in the record; missing where there is none).
+        not known), plain (the text in half-width and small letters) and recorded (the label in the
+        record; missing where there is none).
     labelled : bool
         Whether complaints have the column of the label.
     left_out : tuple of Exclusion
@@ -73,7 +73,6 @@ def texts_of(crm: Workspace, label: str) -> Texts:
         {
             "complaint_id": frame["complaint_id"],
             "customer": clusters(frame["customer_id"]),
-            "text": frame["text"],
             "plain": plain,
             "recorded": frame[label].astype("object") if labelled else None,
         }

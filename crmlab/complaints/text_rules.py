@@ -187,10 +187,19 @@ def _checked(rules: pd.DataFrame, label: str) -> pd.DataFrame:
                 "{label}: a copy of keyword_rules(), with a column of your own."
             ).format(column=lacking[0], label=label)
         )
-    known = rules.dropna(subset=["word", label]).reset_index(drop=True)
-    known = known.assign(word=known["word"].astype(str), **{label: known[label].astype(str)})
+    # A rule without this label is one for another label.
+    known = rules.dropna(subset=[label]).reset_index(drop=True)
+    if known.empty:
+        raise CrmlabError(
+            _(
+                "The table of keyword rules has no row with a {label}; a rule needs a word and a "
+                "{label}."
+            ).format(label=label)
+        )
+    words = known["word"].astype("object").where(known["word"].notna(), "").astype(str)
+    known = known.assign(word=words, **{label: known[label].astype(str)})
     empty = known["word"].map(normalised).str.strip("* ") == ""
-    if empty.any() or known.empty:
+    if empty.any():
         raise CrmlabError(
             _("A keyword rule needs a word; {count} of {rules} rules have none.").format(
                 count=number(int(empty.sum())), rules=number(len(known))
@@ -289,6 +298,8 @@ class TextRules(Result):
         return "\n\n".join(part for part in parts if part)
 
     def alt(self) -> str:
+        if self.table.empty:
+            return _("A picture without bars: the rules find nothing in any of the texts.")
         if not self.comparable:
             rows = [
                 _("{group} {share}").format(
@@ -406,8 +417,8 @@ def classify_by_rules(
     TextRules
         `.table` has a row per label, the commonest first: the column of `label`, named (texts the
         rules give it), share (of all texts), low, high, has_rules; where the record has labels
-        too: texts (recorded so), customers, right, precision, recall and f1 with _low and _high,
-        judged.
+        too: texts (recorded so), customers, right, precision (of the texts named that have a label
+        in the record), recall and f1 with _low and _high, judged.
 
     Raises
     ------
@@ -463,16 +474,22 @@ def _with_unlabelled(
 
 
 def _table(frame: pd.DataFrame, label: str, comparable: bool) -> pd.DataFrame:
-    shares = []
-    for name in frame["found"].dropna().unique():
-        made = widest(frame["found"] == name, [frame["customer"]])
-        shares.append((name, int((frame["found"] == name).sum()), made.value, made.low, made.high))
-    table = pd.DataFrame(shares, columns=["label", "named", "share", "low", "high"])
+    """What the rules find, the commonest first; where comparable beside what is recorded."""
+    counted = frame["found"].dropna().value_counts()
+    names = sorted(counted.index, key=lambda name: (-counted[name], name))
     if not comparable:
-        table = table.sort_values(["named", "label"], ascending=[False, True], ignore_index=True)
-        return table.rename(columns={"label": label})
+        return _shares(frame, names).rename(columns={"label": label})
     kept = frame[frame["recorded"].notna()]
-    scores = class_scores(kept["recorded"], kept["found"], [kept["customer"]])
-    joined = scores.merge(table.drop(columns="named"), on="label", how="left")
-    joined[["share", "low"]] = joined[["share", "low"]].fillna(0.0)
-    return joined.rename(columns={"label": label})
+    scores = class_scores(kept["recorded"], kept["found"], [kept["customer"]], besides=names)
+    shares = _shares(frame, scores["label"].tolist())
+    scores["named"] = shares["named"]
+    return scores.join(shares[["share", "low", "high"]]).rename(columns={"label": label})
+
+
+def _shares(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """How many of all texts, and what share of them, the rules give each label."""
+    rows = []
+    for name in names:
+        made = widest(frame["found"] == name, [frame["customer"]])
+        rows.append((name, int((frame["found"] == name).sum()), made.value, made.low, made.high))
+    return pd.DataFrame(rows, columns=["label", "named", "share", "low", "high"])

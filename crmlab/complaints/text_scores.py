@@ -53,7 +53,11 @@ def widest(flags: ArrayLike, clusters: Sequence[ArrayLike]) -> Estimate:
 
 
 def class_scores(
-    recorded: pd.Series, found: pd.Series, clusters: Sequence[ArrayLike]
+    recorded: pd.Series,
+    found: pd.Series,
+    clusters: Sequence[ArrayLike],
+    *,
+    besides: Sequence[str] = (),
 ) -> pd.DataFrame:
     """How well found labels agree with recorded ones, label by label.
 
@@ -63,13 +67,15 @@ def class_scores(
         Labels of the same texts; found may be missing.
     clusters : sequence of array_like
         Kinds of cluster; the interval is the widest of theirs.
+    besides : sequence of str
+        Labels that have a row though the record has none of them.
 
     Returns
     -------
     pandas.DataFrame
-        A row per recorded label, the commonest first: label, texts, customers (clusters of the
-        first kind), named (texts found to have it), right, precision, recall and f1, each with
-        _low and _high, and judged.
+        A row per recorded label, the commonest first, then those `besides`: label, texts,
+        customers (clusters of the first kind), named (texts found to have it), right, precision,
+        recall and f1, each with _low and _high, and judged.
 
     Notes
     -----
@@ -83,6 +89,7 @@ def class_scores(
     parts = [np.asarray(one) for one in clusters]
     counted = recorded.dropna().astype(str).value_counts()
     order = sorted(counted.index, key=lambda name: (-counted[name], name))
+    order += [name for name in besides if name not in order]
     return pd.DataFrame([_scores(recorded, found, name, parts) for name in order])
 
 
@@ -121,14 +128,14 @@ def macro_scores(
     ----------
     recorded, found : pandas.Series
     labels : sequence of str
-        The labels averaged over; one that was never found has precision 0 here.
+        The labels averaged over, at least one; one that was never found has precision 0 here.
     clusters : sequence of array_like
         Kinds of cluster; the interval is the widest of theirs.
 
     Returns
     -------
     dict of str to Estimate
-        precision, recall, f1; NaN without labels.
+        precision, recall, f1; empty where each kind has but one cluster.
 
     Notes
     -----

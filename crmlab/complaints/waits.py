@@ -11,6 +11,7 @@ import pandas as pd
 from crmlab.complaints.cases import Cases, cases, of_complaints
 from crmlab.complaints.clusters import clusters
 from crmlab.complaints.durations import HOUR, hours_between
+from crmlab.complaints.steps import end_of
 from crmlab.complaints.times import later_known
 from crmlab.errors import CrmlabError, NotEnoughData
 from crmlab.language import _
@@ -106,11 +107,10 @@ def waits(crm: Workspace, to: To, by: str | None = None) -> Waits:
     require(crm, "complaints.response_times", lacking)
     found = cases(crm, suggestions=False, by=by)
     frame, name = found.frame, by.rpartition(".")[2] if by else ""
-    end = pd.Timestamp(crm.as_of) + pd.Timedelta(days=1)
     took = hours_between(frame["opened_at"], frame[ENDS[to]])
     ended = frame[ENDS[to]].notna()
     unknown = ~ended & _taken(crm, frame, to)
-    so_far = (end - frame["opened_at"]) / HOUR
+    so_far = (end_of(crm) - frame["opened_at"]) / HOUR
     hours = took["hours"].where(ended, so_far.clip(lower=0))
     used = pd.DataFrame(
         {

@@ -73,7 +73,7 @@ def clustered_log_rank(
     Returns
     -------
     float
-        NaN where there are no more clusters than groups.
+        NaN where there are fewer clusters than groups, or where they do not vary.
 
     Raises
     ------

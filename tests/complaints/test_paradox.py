@@ -185,6 +185,47 @@ def test_without_earlier_answers_no_change_is_claimed():
     assert "None of the well recovered had answered before" in result.reading()
 
 
+def test_earlier_answers_without_a_counterpart_are_not_said_to_be_missing():
+    orders, complaints, surveys = [], [], []
+    for n in range(40):
+        before = {"order_id": f"A{n}", "customer_id": f"C{n}", "ordered_at": "2025-01-05 09:00"}
+        orders += [order(n, **before, delivered_at="2025-01-07 09:00"), order(n, wrong=n < 12)]
+        early = {"response_id": f"E{n}", "order_id": f"A{n}", "answered_at": "2025-01-20 09:00"}
+        surveys += [answer(n, 4, **early)] if n < 12 else []
+        surveys.append(answer(n, 2 + n % 2))
+        complaints += [complaint(n)] if n < 12 else []
+    tiers = [{"customer_id": f"C{n}", "tier": "key" if n < 12 else "general"} for n in range(40)]
+    for customers in (tiers, [one | {"tier": "key"} for one in tiers]):
+        result = paradox(workspace(orders, complaints, surveys, customers=customers))
+        assert (result.earlier, result.table["pairs"].iloc[0]) == (12, 0)
+        assert "12 of the well recovered had also answered before the incident, but nobody" in (
+            result.reading()
+        )
+        assert "None of the well recovered had answered" not in result.reading()
+    # Nobody of their tier: no match at all, and nothing warns.
+    apart = paradox(workspace(orders, complaints, surveys, customers=tiers))
+    assert apart.table["matched"].iloc[0] == 0
+    assert apart.balance["after"].isna().all()
+    assert apart.balance["before"].notna().all()
+
+
+def test_earlier_answers_that_only_some_can_be_held_against_are_counted_apart():
+    orders, complaints, surveys = [], [], []
+    for n in range(40):
+        before = {"order_id": f"A{n}", "customer_id": f"C{n}", "ordered_at": "2025-01-05 09:00"}
+        orders += [order(n, **before, delivered_at="2025-01-07 09:00"), order(n, wrong=n < 12)]
+        early = {"response_id": f"E{n}", "order_id": f"A{n}", "answered_at": "2025-01-20 09:00"}
+        surveys += [answer(n, 4, **early), answer(n, 2 + n % 2)]
+        complaints += [complaint(n)] if n < 12 else []
+    tiers = [{"customer_id": f"C{n}", "tier": "key" if n < 5 else "general"} for n in range(40)]
+    result = paradox(workspace(orders, complaints, surveys, customers=tiers))
+    assert (result.earlier, result.table["pairs"].iloc[0]) == (12, 7)
+    assert "7 of the well recovered had also answered before the incident; since then" in (
+        result.reading()
+    )
+    assert "5 more had, but nobody like them for whom nothing went wrong." in result.reading()
+
+
 def test_what_cannot_be_asked_is_said():
     crm = company_of([3, 4], [3, 4], poor=[2])
     with pytest.raises(UnknownName, match=r"well names ways of handling, .* it is \('kind',\)"):

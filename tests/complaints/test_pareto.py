@@ -175,3 +175,9 @@ def test_costs_that_come_from_minutes_are_counted():
     found = pareto(from_frames({"complaints": frame}, settings, as_of="2025-03-31"))
     assert found.table["complaint_cost"].tolist() == [65]
     assert "Of 2 complaints the cost of handling is the minutes they took" in found.reading()
+
+
+def test_one_complaint_is_one():
+    said = pareto(workspace([("A", "a", 1), ("B", "suggestion", 1)]), value="count").reading()
+    assert said.startswith("1 complaint, ")
+    assert "The most frequent is a with 100.0%" in said

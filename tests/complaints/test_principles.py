@@ -156,6 +156,95 @@ def test_one_owner_is_judged_once_resolved_and_taken_from_events_where_need_be()
     assert "as the data lack: Responsibility (complaints.reassignments)" in alone.reading()
 
 
+def test_open_complaints_are_not_judged_by_their_owners_even_where_all_are_open():
+    rows = [complaint(n, reassignments=0, resolved_at=None) for n in range(6)]
+    result = principles(workspace(rows))
+    assert row(result, "responsibility")[["complaints", "left_out"]].tolist() == [0, 6]
+    assert "stayed with one owner" not in result.reading()
+    assert "6 complaints (Responsibility: not yet resolved)" in result.reading()
+    without = [{key: one[key] for key in one if key != "resolved_at"} for one in rows]
+    assert row(principles(workspace(without)), "responsibility")["complaints"] == 6
+
+
+def test_a_record_of_which_nothing_is_required_yet_is_none_without_a_gap():
+    rows = [
+        complaint(n, remedy="apology" if n == 0 else None, severity="low" if n < 3 else "high",
+                  resolved_at="2025-06-02 09:00" if n < 3 else None)
+        for n in range(5)
+    ]  # fmt: skip
+    fields = pd.DataFrame({"field": ["remedy"], "known_by": ["resolved"]})
+    result = principles(workspace(rows), fields=fields, by="severity")
+    complete = result.beside.set_index("severity")["complete_records"]
+    assert complete.iloc[0] == pytest.approx(1 / 3)
+    assert complete["low"] == pytest.approx(1 / 3)
+    assert np.isnan(complete["high"])
+    alone = principles(workspace(rows), fields=fields).reading()
+    assert "33.3% of the records have no gap" in alone
+
+
+def of_trained(missing):
+    """Complaints by severity and training of the owner; what to write where it is not known."""
+    numbers = [  # severity, trained, complaints, resolved at first contact
+        ("high", False, 20, 5), ("high", True, 4, 2), ("low", False, 10, 5), ("low", True, 10, 7),
+        (missing, False, 4, 3), (missing, True, 30, 27),
+    ]  # fmt: skip
+    rows = []
+    for severity, trained, many, hits in numbers:
+        for n in range(many):
+            owner = f"{'T' if trained else 'U'}{n % 3}"
+            rows.append(
+                complaint(len(rows), severity=severity, owner=owner,
+                          first_contact_resolution=n < hits)
+            )  # fmt: skip
+    staff = [
+        {"staff_id": f"{kind}{n}", "trained_on": "2025-01-01" if kind == "T" else None}
+        for kind in "TU"
+        for n in range(3)
+    ]
+    return principles(workspace(rows, staff=staff))
+
+
+def test_a_severity_not_known_is_a_step_of_its_own():
+    found, as_code = of_trained(None), of_trained("medium")
+    assert found.training.odds_ratio[:3] == pytest.approx(as_code.training.odds_ratio[:3])
+    assert 2.4 < found.training.odds_ratio.value < 2.9
+    assert "At equal severity the odds ratio is" in found.reading()
+
+
+def test_of_equal_severity_nothing_is_said_where_no_severity_is_known():
+    rows = [
+        complaint(n, owner=f"S{n % 4}", first_contact_resolution=n % 4 < 2 or n % 3 == 0,
+                  severity=None)
+        for n in range(60)
+    ]  # fmt: skip
+    staff = [{"staff_id": f"S{n}", "trained_on": ("2025-01-01", None)[n % 2]} for n in range(4)]
+    kept = [one | {"severity": "low" if place else None} for place, one in enumerate(rows)]
+    assert "At equal severity the odds" in principles(workspace(kept, staff=staff)).reading()
+    for told in (rows, [{key: one[key] for key in one if key != "severity"} for one in rows]):
+        reading = principles(workspace(told, staff=staff)).reading()
+        assert "At equal severity" not in reading
+        assert "The odds ratio is 1." in reading
+        assert "; the severity of the complaints is not known." in reading
+
+
+def test_a_group_without_an_interval_is_drawn_inside_its_panel():
+    rows = [
+        complaint(n, reassignments=int(n == 3), resolved_at="2025-06-02 09:00", severity="low")
+        for n in range(40)
+    ]
+    rows += [
+        complaint(90, reassignments=2, resolved_at="2025-06-02 09:00", severity="high"),
+    ]
+    result = principles(workspace(rows), by="severity")
+    panels = result.plot().child_axes
+    place = result.overall.index.get_loc("responsibility")
+    shares = result.table.loc[result.table["principle"] == "responsibility", "share"]
+    assert sorted(shares) == [0, 0.975]
+    low, high = panels[place].get_xlim()
+    assert low < 0
+    assert high > 0.975
+
+
 def test_the_weakest_is_the_one_furthest_below_its_target_beyond_chance():
     rows = [
         complaint(n, reassignments=int(n <= 30), first_contact_resolution=n > 8,
@@ -229,6 +318,14 @@ def test_wrong_options_are_named():
         principles(crm, fields=pd.DataFrame({"field": ["owner"]}))
     with pytest.raises(CrmlabError, match="known_by = closed is none of the steps"):
         principles(crm, fields=pd.DataFrame({"field": ["owner"], "known_by": ["closed"]}))
+    with pytest.raises(CrmlabError, match="known_by = closed, nan is none of the steps"):
+        principles(
+            crm, fields=pd.DataFrame({"field": ["owner"] * 2, "known_by": ["closed", np.nan]})
+        )
+    with pytest.raises(CrmlabError, match="field = nan, tier is none of"):
+        principles(
+            crm, fields=pd.DataFrame({"field": ["tier", np.nan], "known_by": ["opened"] * 2})
+        )
     with pytest.raises(CrmlabError, match="field = tier is none of"):
         principles(crm, fields=pd.DataFrame({"field": ["tier"], "known_by": ["opened"]}))
     with pytest.raises(UnknownName, match="no column teem"):

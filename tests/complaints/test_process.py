@@ -198,3 +198,57 @@ def test_groups_may_be_named_with_their_table():
     result = process(workspace(rows), by="complaints.owner")
     assert result.by == "owner"
     assert sorted(result.table["owner"]) == ["S1", "S2"]
+
+
+def test_a_case_opened_again_was_resolved_though_nobody_wrote_it_down():
+    rows = [complaint(1, resolved=None, reopened_at="2025-03-04 09:00"), complaint(2)]
+    found = process(workspace(rows))
+    assert usual(found)["still_open"].tolist() == [0, 0, 0]
+    assert "No case is in a stage before the resolution now." in found.reading()
+    assert [one.words() for one in found.exclusions] == ["1 span (one of its two ends not given)"]
+
+
+def test_a_span_with_neither_end_written_down_is_counted():
+    opened = pd.Timestamp("2025-03-01 09:00")
+    rows = [
+        complaint(1, accepted_at=opened + pd.Timedelta(hours=2)),
+        complaint(2, investigated=None, accepted_at=None),
+    ]
+    found = process(workspace(rows))
+    # Acceptance, investigation and resolution of the second.
+    assert found.faults["untimed"] == 3
+    assert [one.count for one in found.exclusions] == [3]
+
+
+def test_of_mere_days_no_mixture_is_said_to_be_other():
+    day = pd.Timestamp("2025-03-01")
+    ends = dict.fromkeys(("opened_at", "first_response_at", "investigated_at", "resolved_at"), day)
+    rows = [complaint(n, first_contact_resolution=n > 3, **ends) for n in range(1, 9)]
+    text = process(workspace(rows)).reading()
+    assert "5 cases were resolved at first contact and are kept apart" in text
+    assert "Mixed with the others" not in text
+
+
+def test_the_group_that_half_of_its_cases_have_not_left_is_the_slowest():
+    fast = [complaint(n, 1, 2 + n / 10, 3 + n / 10, owner="B") for n in range(21, 43)]
+    stuck = [complaint(n, 1, None, None, owner="A") for n in range(1, 13)]
+    found = process(workspace([*fast, *stuck]), by="owner")
+    assert found.title() == (
+        "Investigation takes 4.7 h with all; with A half of the cases are not through yet"
+    )
+    assert "The picture leaves out 1 group of whose cases half" in found.reading()
+    assert [one.get_text() for one in found.plot().get_yticklabels()] == ["B"]
+    said = "Dots with intervals, median hours of investigation: "
+    assert found.alt() == said + "B 4.1 h (3.6 to 4.6)."
+    nobody = process(workspace(stuck), by="owner", stage="investigate")
+    assert nobody.plot().get_yticklabels() == []
+    assert nobody.alt() == said + "none."
+
+
+def test_groups_beyond_those_drawn_are_counted():
+    rows = [complaint(n, 1, 2 + n % 20, 30, owner=f"O{n % 20}") for n in range(100)]
+    found = process(workspace(rows), by="owner")
+    assert len(found.plot().get_yticklabels()) == 14
+    assert "The picture shows the 14 longest of 20 medians." in found.reading()
+    few = process(workspace(rows[:14]), by="owner")
+    assert "The picture" not in few.reading()

@@ -233,3 +233,41 @@ def test_customers_that_are_not_known_leave_the_normal_law():
     crm = from_frames({"orders": orders, "complaints": told}, as_of="2025-03-31")
     table = complaint_rates(crm, by="region").table
     assert table["corrected"].tolist() == pytest.approx([2 * score_chance((20, 100), (0, 100))] * 2)
+
+
+def test_the_picture_counts_only_groups_that_have_a_rate():
+    """40 regions: those of 25, or of 31, have orders; the others a refund alone."""
+    for drawable, said in ((25, False), (31, True)):
+        orders = [(f"C{n}", f"R{n:02}", 10 if n < drawable else 0) for n in range(40)]
+        placed = [
+            {"customer_id": who, "region": region, "amount": 5.0}
+            for who, region, many in orders
+            for _n in range(many)
+        ]
+        refunds = [
+            {"customer_id": who, "region": region, "amount": -5.0}
+            for who, region, many in orders
+            if not many
+        ]
+        frame = pd.DataFrame([*placed, *refunds]).assign(ordered_at="2025-03-01")
+        frame["order_id"] = [str(number) for number in range(len(frame))]
+        told = pd.DataFrame(
+            {
+                "complaint_id": [str(n) for n in range(40)],
+                "opened_at": "2025-03-02",
+                "order_id": [str(frame.index[frame["region"] == f"R{n:02}"][0]) for n in range(40)],
+            }
+        )
+        crm = from_frames({"orders": frame, "complaints": told}, as_of="2025-03-31")
+        found = complaint_rates(crm, by="region")
+        assert found.table["per_1000"].notna().sum() == drawable
+        assert ("The picture shows" in found.reading()) is said
+        if said:
+            assert "the lowest 15 of 31." in found.reading()
+
+
+def test_one_complaint_and_one_order_are_one():
+    one = complaint_rates(workspace([("N", "North", 1)], of_orders(0)))
+    assert one.reading().startswith("1 complaint on 1 order, ")
+    counted = complaint_rates(workspace([("N", "North", 1)], of_orders(0)), suggestions=True)
+    assert counted.reading().startswith("1 complaint or suggestion on 1 order, ")

@@ -233,3 +233,10 @@ def test_all_words_are_there_in_both_languages(company):
             assert result.reading()
             assert result.alt()
             assert result.definition.method
+
+
+def test_one_answer_is_known():
+    several = recovery(workspace(many([4, None, None, None, None, None, None, None]))).reading()
+    assert several.startswith("Of 8 complaints, 1 (12.5%) is known to have ended with a rating")
+    alone = recovery(workspace(many([4]))).reading()
+    assert alone.startswith("The only complaint is known to have ended with a rating")

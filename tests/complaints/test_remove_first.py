@@ -56,6 +56,16 @@ def test_without_orders_the_year_is_told_by_days():
     assert "Not known and left out: compensation; the margin lost later" in found.reading()
 
 
+def test_where_orders_have_no_day_the_year_is_told_by_days():
+    told = [complaint(1, day="2024-01-01"), complaint(2, day="2025-12-31")]
+    orders = [{"order_id": f"O{n}", "customer_id": "A"} for n in range(9)]
+    found = remove_first(workspace(told, orders=orders))
+    row = row_of(found, "damage")
+    assert row["yearly"] == pytest.approx(2 * 365 / 731)
+    assert row["saved"] == pytest.approx(10 * row["yearly"])
+    assert "with as many orders" not in found.reading()
+
+
 def test_less_than_a_year_of_orders_is_scaled_to_a_year():
     orders = [order(n, day="2025-07-02") for n in range(10)] + [order(99, day="2025-12-31")]
     told = [complaint(1, day="2025-07-10")]
@@ -267,6 +277,35 @@ def test_where_the_draws_disagree_it_is_not_settled():
     assert found.title().startswith("Not settled: ")
     assert "is ahead, but not for sure" in found.reading()
     assert "these data do not settle" in found.reading()
+
+
+@pytest.mark.parametrize("cost", [10.0, 0.0])
+def test_causes_that_always_tie_share_the_draws(cost):
+    told = [
+        complaint(f"{cause}{n}", cause, customer=f"C{n}", handling_cost=cost)
+        for cause in ("damage", "late_delivery")
+        for n in range(8)
+    ]
+    found = remove_first(workspace(told), resamples=99)
+    assert found.table["first_share"].tolist() == [0.5, 0.5]
+    assert found.title().startswith("Not settled: " if cost else "No cause pays")
+
+
+def test_causes_that_tie_by_handling_alone_share_those_draws(company):
+    told = company.complaints.assign(handling_cost=1.0, compensation=0.0)
+    told["cause"] = np.where(told["cause"].isna(), None, "damage")
+    again = told.assign(complaint_id="x" + told["complaint_id"], cause="documents")
+    crm = from_frames(
+        {
+            "orders": company.orders,
+            "customers": company.customers,
+            "complaints": pd.concat([told, again[told["cause"].notna()]]),
+        },
+        company.settings,
+        as_of=company.as_of,
+    )
+    found = remove_first(crm, resamples=99)
+    assert found.table["direct_first"].tolist() == [0.5, 0.5]
 
 
 def test_what_cannot_be_done_is_said():

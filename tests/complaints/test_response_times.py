@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import crmlab
-from crmlab.complaints.response_times import response_times
+from crmlab.complaints.response_times import _share, _span, response_times
+from crmlab.complaints.stage_times import by_group
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.language import speaking
@@ -143,6 +146,98 @@ def test_groups_are_compared_over_customers_and_a_small_one_is_not_judged():
     assert np.isnan(alone.chance)
     assert alone.table["median_hours_low"].isna().all()
     assert "The groups cannot be compared" in alone.reading()
+
+
+MIDDLE = (5, 10, 20, 40, 68, 100, 300, 400)
+
+
+def three_groups():
+    """Slow ones, most of whom still wait, fast ones, and some between."""
+    rows = [answered(n, 300 + n, severity="high") for n in range(2)]
+    rows += [complaint(n, severity="high") for n in range(2, 8)]
+    rows += [answered(10 + n, 10 + n, severity="low") for n in range(8)]
+    return rows + [answered(20 + n, MIDDLE[n], severity="medium") for n in range(8)]
+
+
+def test_the_slowest_and_the_fastest_are_of_the_groups_that_differ():
+    result = response_times(workspace(three_groups()), by="severity")
+    assert result.table["severity"].tolist() == ["high", "medium", "low"]
+    assert result.table["stands_out"].tolist() == [True, False, True]
+    assert result.title() == (
+        "First answer, median: High not reached by half of them, Low 13 hours"
+    )
+    assert "High not reached by half of them (0.0% within the target)" in result.reading()
+    assert [name for name, _curve in result.curves] == ["low", "medium", "high"]
+
+
+@pytest.mark.parametrize(
+    ("stand_out", "medians", "title"),
+    [
+        ([], [9, 6, 3], "the groups differ, but no single one from all others together"),
+        (["low"], [9, 6, 3], "Low differs from the others, median: 3 hours"),
+        (
+            ["high"], [np.nan, 6, 3],
+            "High differs from the others, median: not reached by half of them",
+        ),
+        (["high", "low"], [3, 3, 3], "the groups differ, but not in the median"),
+    ],
+)  # fmt: skip
+def test_groups_that_differ_without_two_extremes_are_not_called_alike(stand_out, medians, title):
+    found = response_times(workspace(three_groups()), by="severity")
+    table = found.table.assign(
+        stands_out=found.table["severity"].isin(stand_out), median_hours=medians
+    )
+    assert replace(found, table=table).title() == f"First answer: {title}"
+    alike = replace(found, chance=0.5).title()
+    assert alike == "First answer: no group waits longer by more than chance"
+
+
+def test_times_of_less_than_an_hour_are_in_minutes():
+    result = response_times(workspace([answered(n, (n % 2 + 1) / 60) for n in range(8)]))
+    assert result.title() == "First answer: half within 1 min, nine in ten within 2 min"
+    assert "0.0 hours" not in result.reading()
+
+
+def test_an_interval_has_the_digits_and_the_unit_it_needs():
+    def span(value, low, high):
+        return _span(pd.Series({"t": value, "t_low": low, "t_high": high}), "t")
+
+    assert span(2.0, 1.6, 2.4) == "2.0 hours (1.6 to 2.4)"
+    assert span(4.0, 3.0, 6.0) == "4 hours (3 to 6)"
+    assert span(1.0, 1.0, 1.0) == "1 hour (1 to 1)"
+    assert span(120.4, 95.3, 140.6) == "120 hours (95 to 141)"
+    assert span(0.5, 0.2, 0.75) == "30 min (12 to 45)"
+    assert span(0.9, 0.5, 1.3) == "54 min (30 min to 1.3 hours)"
+    assert span(2.0, 0.5, np.nan) == "2 hours (from 30 min)"
+    assert span(2.0, np.nan, np.nan) == "2 hours"
+
+
+def test_a_share_whose_interval_is_not_known_stands_alone():
+    share = pd.Series({"share": 0.5, "low": 0.25, "high": np.nan})
+    assert _share(share) == "50.0%"
+
+
+def test_where_the_share_is_not_reached_nothing_is_said_of_what_it_would_be():
+    rows = [
+        complaint(1, opened_at="2025-03-31 20:00", first_response_at="2025-03-31 21:00"),
+        complaint(2, opened_at="2025-03-31 21:30"),
+        complaint(3, resolved_at="2025-03-05 09:00"),
+    ]
+    reading = response_times(workspace(rows), target=72).reading()
+    assert "–" not in reading
+    assert (
+        "1 complaint was left out: a later step is known, so it is not waiting, but not when this "
+        "one was taken.\n"
+    ) in reading
+
+
+def test_in_a_stage_the_longest_median_comes_first_and_one_not_reached_is_the_longest():
+    frame = pd.DataFrame({"team": ["A", "B", "C"]})
+    span = pd.DataFrame(
+        {"hours": [1.0, 2.0, 9.0], "ended": [True, False, True], "still_open": False}
+    )
+    table = by_group(frame, "team", span, np.array(["usual"] * 3), np.arange(3))
+    assert table["team"].tolist() == ["B", "C", "A"]
 
 
 def test_wrong_options_and_missing_columns_are_named():

@@ -168,3 +168,56 @@ def test_the_company_goes_back_and_reopens_as_often_as_it_was_made_to(company):
     # its handling minutes are 40 longer on average where a case goes back
     assert minutes["low"] < 40 < minutes["high"]
     assert np.isfinite(found.costs["low"]).all()
+
+
+def test_a_case_of_one_step_was_handed_on_to_nobody():
+    handed_on = steps(1, STRAIGHT)
+    handed_on[-1]["owner"] = "B"
+    nameless = steps(4, STRAIGHT, owner=None)
+    events = handed_on + steps(2, ["accept"]) + steps(3, ["accept"]) + nameless
+    found = rework(workspace([complaint(n) for n in range(1, 5)], events))
+    assert found.handed[["cases", "handed_on", "repeated"]].tolist() == [3, 1, 0]
+    assert "of 3 cases; more than once: 0." in found.reading()
+    alone = rework(workspace([complaint(1)], handed_on)).reading()
+    assert "of 1 case; more than once: 0." in alone
+
+
+def test_of_handovers_nobody_recorded_nothing_is_said():
+    rows = [complaint(1, reassignments=None), complaint(2, reassignments=None)]
+    crm = workspace([*rows, complaint(3, reassignments=1)], steps(1, STRAIGHT))
+    assert rework(crm).handed["cases"] == 1
+    nothing = rework(workspace(rows, steps(1, STRAIGHT, owner=None)))
+    assert nothing.handed.empty
+    assert "Handed on" not in nothing.reading()
+
+
+def test_who_is_past_the_stage_without_having_been_in_it_does_not_wait():
+    short = ["investigate", "resolve"]
+    rows = [complaint(1), complaint(2), complaint(3), complaint(4, None), complaint(5)]
+    events = steps(1, STRAIGHT) + steps(2, short) + steps(3, short) + steps(4, short[:1])
+    found = rework(workspace(rows, events))
+    # 2 and 3 were never negotiated with, 5 was resolved without a step; 4 is on its way.
+    assert (found.looped["cases"], found.waiting) == (1, 1)
+    assert "Of 1 case that was not resolved at first contact and has left" in found.reading()
+    assert "Of 4 cases resolved at least 14 days before the end" in found.reading()
+    assert "1 case has not left it yet" in found.reading()
+    one = rework(workspace([complaint(1)], steps(1, STRAIGHT)))
+    assert "Of 1 case resolved at least 14 days before the end, 0 was opened" in one.reading()
+
+
+def test_who_was_opened_again_may_still_leave_the_stage():
+    again = complaint(2, reopened_at="2025-03-06")
+    events = steps(1, STRAIGHT) + steps(2, ["accept", "resolve", "reopen", "negotiate"])
+    assert rework(workspace([complaint(1), again], events)).waiting == 1
+    assert rework(workspace([complaint(1), again], events[:-1])).waiting == 0
+
+
+def test_what_does_not_vary_has_no_interval_and_no_brackets():
+    rows = [complaint(n, handling_minutes=50.0 if n > 6 else 30.0) for n in range(1, 13)]
+    events = [
+        step for n in range(1, 13) for step in steps(n, LOOP if n > 6 else STRAIGHT)
+    ]  # fmt: skip
+    text = rework(workspace(rows, events)).reading()
+    assert "they took 50.0, the others 30.0: a difference of 20.0 minutes. An interval" in text
+    assert "cases of too few customers, or do not vary." in text
+    assert "–" not in text

@@ -3,12 +3,13 @@ import pandas as pd
 import pytest
 
 from crmlab import language
-from crmlab.complaints.staffing import staffing
+from crmlab.complaints.staffing import ACTUAL, staffing
 from crmlab.complaints.staffing_explorer import Desks, explore_staffing, words_of
 from crmlab.data.model import Settings
 from crmlab.data.sources import from_frames
 from crmlab.errors import CrmlabError, MissingColumns, NotEnoughData
 from crmlab.stats.queueing import fifo_wait, servers_needed
+from crmlab.stats.replay import waits_of
 
 COST = Settings(activity_costs={"complaint.minute": 2.0})
 
@@ -114,9 +115,30 @@ def test_one_case_makes_true_sentences_in_both_languages():
     assert (found.needed, found.needed_low, found.needed_high) == (1, 1, 1)
     assert "takes 1 person (1 to 1)" in found.reading()
     assert "varian" not in found.reading()
+    assert found.reading().startswith(
+        "1 case came in 8 working hours, 0.12 an hour, and kept somebody busy for 30.0 minutes"
+    )
     with language.speaking("zh_CN"):
         found.plot()
         assert found.reading()
+
+
+def test_a_history_in_which_nothing_comes_keeps_the_promise():
+    found = staffing(workspace(pd.date_range("2025-03-03 09:00", periods=8, freq="h")))
+    runs = found.desk.histories(10, 100, 0)
+    assert (runs.counts == 0).sum() > 50
+    assert (found.needed, found.needed_low, found.needed_high) == (1, 1, 1)
+    assert found.table["staff"].tolist() == [1, 2, 3]
+    assert found.table[["low", "high"]].to_numpy().tolist() == [[1.0, 1.0]] * 3
+
+
+def test_days_without_cases_after_more_than_are_replayed_do_not_stand_alone(monkeypatch):
+    monkeypatch.setattr("crmlab.complaints.desk.MOST_REPLAYED", 5)
+    opened = ["2025-03-03 09:00"] * 8 + ["2025-03-04 09:00"] * 7
+    found = staffing(workspace(opened, as_of="2025-03-07"))
+    runs = found.desk.histories(2, 0, 0)
+    assert runs.counts.tolist() == [7, 7]
+    assert np.isfinite(found.table["wait_real"]).all()
 
 
 def test_what_cannot_be_computed_is_said():
@@ -177,9 +199,17 @@ def test_the_sliders_start_at_the_fewest_who_keep_the_promise(monkeypatch, compa
     assert "For 90% in time it takes 2 people." in caught["words"](**values)
 
 
-def test_the_explorer_says_what_the_measure_says(company):
+def test_the_explorer_says_what_the_measure_says(monkeypatch, company):
     found = staffing(company)
+    replayed = []
+
+    def counted(runs, staff):
+        replayed.append(runs.come.shape[1])
+        return waits_of(runs, staff)
+
+    monkeypatch.setattr("crmlab.complaints.staffing_explorer.waits_of", counted)
     desks = Desks(found.desk)
+    assert set(replayed) == {ACTUAL}
     row = found.table.set_index("staff").loc[2]
     assert desks.share(2, 4.0) == pytest.approx(row["attained_real"], abs=1e-9)
     assert desks.fewest(4.0) == found.needed

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from crmlab.complaints.cases import cases
 from crmlab.complaints.clusters import by_cluster, clusters
 from crmlab.complaints.taxonomy import ALL, taxonomy
 from crmlab.data.sources import from_frames
@@ -103,3 +104,27 @@ def test_complaints_of_one_customer_have_no_interval():
     assert found.table[["low", "high"]].isna().all(axis=None)
     assert "together 60.0% of all" in found.reading()
     assert found.plot().patches
+
+
+def test_where_neither_kind_nor_cause_is_given_the_title_says_so():
+    found = taxonomy(workspace([("A", None, None), ("B", None, None)]))
+    assert found.title() == "Of no complaint is the kind or the cause given"
+    assert [one.get_text() for one in found.plot().get_yticklabels()] == ["kind not given"]
+    assert "Without a kind: 2; without a cause: 2." in found.reading()
+    assert found.alt().endswith("kind not given 100.0% (34.2% to 100.0%).")
+
+
+def test_a_suggestion_is_told_by_its_cause_where_the_kind_is_not_given():
+    causes = [("A", None, "suggestion"), ("B", None, "suggestion"), ("C", "suggestion", "damage")]
+    rows = [*causes, ("D", "service", "suggestion"), ("E", None, "damage"), ("F", None, None)]
+    crm = workspace(rows)
+    assert "3 of them are suggestions" in taxonomy(crm).reading()
+    assert cases(crm).frame["suggestion"].sum() == 3
+
+
+def test_one_complaint_is_one():
+    kind = taxonomy(workspace([("A", "service", None)])).reading()
+    assert kind.startswith("1 complaint or suggestion, ")
+    none = taxonomy(workspace([("A", None, "damage")])).reading()
+    assert none.startswith("1 complaint or suggestion, ")
+    assert "no kind is given" in none

@@ -110,6 +110,11 @@ def test_precision_recall_and_f1_by_hand():
     assert macro["precision"].value == pytest.approx((0.75 + 2 / 3) / 2)
     assert macro["recall"].value == pytest.approx(0.5)
     assert macro["recall"].low < 0.5 < macro["recall"].high
+    # One cluster alone has nothing to be left out.
+    assert macro_scores(recorded, found, ["a", "b"], [np.zeros(10)]) == {}
+    besides = class_scores(recorded, found, [np.arange(10)], besides=["b", "c"])
+    assert besides["label"].tolist() == [*table.index, "c"]
+    assert besides["texts"].tolist()[-1] == 0
 
 
 def test_precision_and_recall_are_those_of_scikit_learn(company):

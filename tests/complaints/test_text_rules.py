@@ -98,7 +98,10 @@ def test_rules_and_record_are_compared_label_by_label():
     result = classify_by_rules(workspace(rows))
     table = result.table.set_index("cause")
     assert table.loc["damage", ["texts", "named", "right"]].tolist() == [3, 3, 2]
-    assert table.loc["late_delivery", ["texts", "named", "right"]].tolist() == [2, 1, 1]
+    # The text without a label in the record is named, and no part of the precision.
+    assert table.loc["late_delivery", ["texts", "named", "right"]].tolist() == [2, 2, 1]
+    assert table.loc["late_delivery", "precision"] == 1
+    assert table.loc["late_delivery", "share"] == pytest.approx(2 / 6)
     assert table.loc["damage", ["precision", "recall", "f1"]].tolist() == pytest.approx([2 / 3] * 3)
     # Three customers of one text each: the variance is p(1 − p)/(m − 1), of two texts.
     low, high = wilson(4 / 3, 2)
@@ -176,15 +179,48 @@ def test_faults_in_rules_are_named():
     rules = pd.DataFrame({"word": ["x"], "cause": ["a"], "weight": [0]})
     with pytest.raises(CrmlabError, match=r"above 0; that of x is 0"):
         classify_by_rules(crm, rules=rules)
-    with pytest.raises(CrmlabError, match=r"needs a word"):
+    with pytest.raises(CrmlabError, match=r"has no row with a cause; a rule needs a word"):
         classify_by_rules(crm, rules=keyword_rules().head(0))
+    without = pd.DataFrame({"word": ["破损", None], "cause": ["a", "b"]})
+    with pytest.raises(CrmlabError, match=r"needs a word; 1 of 2 rules have none"):
+        classify_by_rules(crm, rules=without)
     with pytest.raises(NotEnoughData, match="No complaint has a text"):
         classify_by_rules(workspace([complaint(1, " "), complaint(2, "", cause="damage")]))
 
 
 def test_an_empty_cell_in_a_table_of_rules_is_no_rule():
-    rules = pd.DataFrame({"word": ["破损", None], "cause": ["a", "b"], "deniable": [None, None]})
+    rules = pd.DataFrame({"word": ["破损", None], "cause": ["a", None], "deniable": [None, None]})
     assert found(["没有破损"], rules) == ["a"]
+    other = pd.DataFrame({"word": ["破损", "晚"], "cause": ["a", None], "topic": ["x", "y"]})
+    assert found(["晚", "破损"], other) == [None, "a"]
+
+
+def test_a_label_that_only_the_rules_give_has_a_row_of_its_own():
+    rows = [complaint(n, "晚到", cause="damage") for n in range(40)]
+    rows += [complaint(n, "破损", cause="damage") for n in range(40, 58)]
+    rows += [complaint(58, "?", cause="attitude"), complaint(59, "?", cause=None)]
+    result = classify_by_rules(workspace(rows))
+    assert result.table["cause"].tolist() == ["damage", "attitude", "late_delivery"]
+    table = result.table.set_index("cause")
+    assert table.loc["late_delivery", ["texts", "customers", "named", "right"]].tolist() == [
+        0, 0, 40, 0,
+    ]  # fmt: skip
+    assert table.loc["late_delivery", ["precision", "share"]].tolist() == [0, 40 / 60]
+    assert np.isnan(table.loc["late_delivery", "recall"])
+    assert table["named"].tolist() == [18, 0, 40]
+    # Nothing of 60 texts has an interval too.
+    assert table.loc["attitude", ["share", "low"]].tolist() == [0, 0]
+    assert table.loc["attitude", "high"] == pytest.approx(float(wilson(0, 60)[1]))
+    assert table["judged"].tolist() == [True, False, False]
+    assert len(result.plot().get_yticklabels()) == 3
+    assert "Late delivery: precision 0%, recall –" in result.alt()
+
+
+def test_where_the_rules_find_nothing_the_picture_is_said_to_be_empty():
+    result = classify_by_rules(workspace([complaint(1, "?"), complaint(2, "x")]))
+    assert result.table.empty
+    assert len(result.plot().patches) == 0
+    assert result.alt() == ("A picture without bars: the rules find nothing in any of the texts.")
 
 
 def test_the_rules_find_most_causes_of_the_company(company):

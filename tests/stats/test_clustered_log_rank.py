@@ -49,3 +49,10 @@ def test_one_group_or_no_event_is_refused():
         clustered_log_rank([1, 2], [1, 1], ["a", "a"], [0, 1])
     with pytest.raises(NotEnoughData, match="an event"):
         clustered_log_rank([1, 2], [0, 0], ["a", "b"], [0, 1])
+
+
+def test_as_many_clusters_as_groups_are_enough_and_fewer_are_not():
+    time, event, group = [1, 2, 3, 4, 5, 6], [1] * 6, list("aabbcc")
+    assert 0 < clustered_log_rank(time, event, group, [0, 0, 1, 1, 2, 2]) < 1
+    assert np.isnan(clustered_log_rank(time, event, group, [0, 0, 1, 1, 1, 0]))
+    assert np.isnan(clustered_log_rank(time, event, group, [0] * 6))
