@@ -20,8 +20,9 @@ Whole = NDArray[np.int64]
 #: Draws that are worked on at a time, so that they stay in the processor's memory.
 CHUNK = 32
 DENSE_CHUNK = 256
-#: With more events than this in a period of a place, periods are looked at, not single events.
-DENSE = 4
+#: Periods are looked at, not single events, where that is less work; a period takes so many times
+#: the work of an event.
+DENSE = 30
 #: Rounds in which usual levels of places and of times are fitted one after the other.
 ROUNDS = 3
 
@@ -294,24 +295,26 @@ def largest_by_chance(
     means = _scaled(np.asarray(expected, float), total)
     places, periods = means.shape
     flat = means.ravel()
-    crowded = total > DENSE * places * periods
+    most = _most(means)
+    dense = total * min(most, total) > DENSE * means.size * _longest(None, periods)
     side = np.concatenate([[0.0], np.cumsum(flat)])
     # Between places lies a gap that no stretch can bridge.
     gap = np.repeat(np.arange(places), periods) * (10.0 * total) * (-1 if fewer else 1)
     before, after = side[:-1] + gap, side[1:] + gap
     ends = _ends(side, places, periods, 10.0 * total) if fewer else None
-    most = _most(means)
     best = np.zeros(draws)
-    chunk = DENSE_CHUNK if crowded else CHUNK
+    chunk = DENSE_CHUNK if dense else CHUNK
     for start in range(0, draws, chunk):
         part = slice(start, min(start + chunk, draws))
-        size = (part.stop - part.start, total)
-        thrown = rng.random(size)
+        rows = part.stop - part.start
+        if dense:
+            counts = rng.multinomial(total, flat / flat.sum(), size=rows)
+            best[part] = _dense(counts.reshape(rows, places, periods), means, fewer=fewer)
+            continue
+        thrown = rng.random((rows, total))
         thrown.sort(axis=1)
         drawn = np.searchsorted(side[1:-1], thrown * side[-1], side="right")
-        if crowded:
-            best[part] = _dense(drawn, means, fewer=fewer)
-        elif ends is None:
+        if ends is None:
             best[part] = _crowded(before[drawn], after[drawn], most)
         else:
             best[part] = _empty(drawn, before, after, ends, total)
@@ -337,18 +340,17 @@ def _crowded(before: Array, after: Array, most: int) -> Array:
     return log_ratio(counts, mean, total).max(axis=1)
 
 
-def _dense(drawn: Whole, means: Array, *, fewer: bool) -> Array:
+def _dense(counts: Whole, means: Array, *, fewer: bool) -> Array:
     """The same of draws with many events in each period: stretches up to half of the time."""
-    rows, (places, periods) = len(drawn), means.shape
-    flat = (drawn + np.arange(rows)[:, None] * means.size).ravel()
-    counts = np.bincount(flat, minlength=rows * means.size).reshape(rows, places, periods)
+    rows, (_places, periods) = len(counts), means.shape
+    total = int(counts[0].sum())
     events = np.pad(counts.cumsum(axis=2), ((0, 0), (0, 0), (1, 0)))
     side = np.pad(means.cumsum(axis=1), ((0, 0), (1, 0)))
     best = np.zeros(rows)
     for length in range(1, _longest(None, periods) + 1):
         inside = events[:, :, length:] - events[:, :, :-length]
         mean = side[:, length:] - side[:, :-length]
-        ratio = log_ratio(inside, mean, drawn.shape[1], fewer=fewer)
+        ratio = log_ratio(inside, mean, total, fewer=fewer)
         np.maximum(best, ratio.max(axis=(1, 2)), out=best)
     return best
 
